@@ -1,0 +1,26 @@
+"""The few kinds of error that xlic raises on purpose.
+
+Every one carries a message that names the thing, the value and the remedy, in one line; the
+command line prints it and leaves with :attr:`XlicError.exit_status`. Anything else that escapes is
+a defect of xlic itself and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class XlicError(Exception):
+    """Base of all errors that a user can cause or mend."""
+
+    exit_status = 2
+
+
+class InputError(XlicError):
+    """An argument, image, size or option is unusable."""
+
+
+class FormatError(InputError):
+    """A file or stream is damaged, truncated, hostile or of another version."""
+
+
+class MissingToolError(XlicError):
+    """Something optional that the request needs is not installed (TensorFlow, a compiler, …)."""

@@ -1,0 +1,213 @@
+"""Files on disk: atomic writing, and the one container format for weights and quantized models.
+
+The container is safetensors (https://github.com/huggingface/safetensors): named little-endian
+arrays behind a JSON header, no code in it, safe to open from anywhere. xlic adds one metadata entry
+``xlic`` with a JSON object ``{"kind", "version", "identity", ...}``. ``identity`` is the SHA-256 of
+the arrays and is checked at every load, so a damaged or edited file cannot be mistaken for the one
+that was measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as safetensors_load
+from safetensors.numpy import save as safetensors_save
+
+from xlic.errors import FormatError, InputError
+
+Array = NDArray[Any]
+ArrayMap = Mapping[str, Array]
+
+_METADATA_KEY = "xlic"
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; rename it to ``path`` only if the block succeeds.
+
+    A reader sees the old file or the whole new one, never a part, also when the disk fills up.
+
+    Raises:
+        InputError: the folder is absent or unwritable, or the disk is full.
+    """
+    target = Path(path)
+    try:
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp" + target.suffix
+        )
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot write {target}: {error.strerror or error}; "
+            "choose a folder that exists, is writable and has room"
+        ) from error
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically (see :func:`atomic_path`)."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: object) -> None:
+    """Write ``value`` to ``path`` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=False) + "\n")
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
+    """Read ``path`` whole.
+
+    Args:
+        path: the file.
+        limit: refuse a file of more bytes than this.
+
+    Raises:
+        InputError: the file cannot be read or is larger than ``limit``.
+    """
+    source = Path(path)
+    try:
+        if limit is not None and source.stat().st_size > limit:
+            raise InputError(
+                f"{source} has {source.stat().st_size} bytes, more than the {limit} allowed; "
+                "is it the right file?"
+            )
+        return source.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def arrays_identity(arrays: ArrayMap) -> str:
+    """SHA-256 (hex) over names, dtypes, shapes and little-endian bytes, in order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name}:{little.dtype.str}:{array.shape}\n".encode())
+        digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def save_container(
+    path: str | os.PathLike[str],
+    *,
+    kind: str,
+    version: int,
+    arrays: ArrayMap,
+    metadata: Mapping[str, Any],
+) -> str:
+    """Write ``arrays`` and ``metadata`` as one safetensors file, atomically.
+
+    Args:
+        path: where to.
+        kind: what the file is, e.g. ``"weights"``; checked at load.
+        version: the format's version; checked at load.
+        arrays: the named arrays.
+        metadata: JSON-serializable facts, stored beside the arrays but not part of the identity.
+
+    Returns:
+        The identity of the arrays.
+    """
+    identity = arrays_identity(arrays)
+    header = dict(metadata) | {"kind": kind, "version": version, "identity": identity}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # One metadata entry only: safetensors does not fix the order of several.
+    data = safetensors_save(contiguous, {_METADATA_KEY: json.dumps(header, sort_keys=True)})
+    write_bytes(path, data)
+    return identity
+
+
+def load_container(
+    path: str | os.PathLike[str], *, kind: str, version: int, remedy: str
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read a file that :func:`save_container` wrote.
+
+    Args:
+        path: the file.
+        kind: the kind it must be.
+        version: the version it must have.
+        remedy: what to do if it is another kind or version, e.g. ``"run xlic quantize"``.
+
+    Returns:
+        The arrays and the metadata (with ``identity``).
+
+    Raises:
+        InputError: the file cannot be read.
+        FormatError: it is damaged, of another kind or version, or its arrays do not match its
+            identity.
+    """
+    data = read_bytes(path)
+    try:
+        arrays: dict[str, Array] = safetensors_load(data)
+        header_length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + header_length])
+        metadata = json.loads(header.get("__metadata__", {}).get(_METADATA_KEY, "null"))
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{path} is no {kind} file of xlic, or is damaged ({error}); {remedy}"
+        ) from error
+    if not isinstance(metadata, dict) or metadata.get("kind") != kind:
+        found = metadata.get("kind") if isinstance(metadata, dict) else None
+        raise FormatError(f"{path} is a {found!r} file where a {kind!r} file is needed; {remedy}")
+    if metadata.get("version") != version:
+        raise FormatError(
+            f"{path} has {kind} format version {metadata.get('version')}, this xlic reads "
+            f"version {version}; {remedy}"
+        )
+    if metadata.get("identity") != arrays_identity(arrays):
+        raise FormatError(f"{path} is damaged: its contents do not match its hash; {remedy}")
+    return arrays, metadata
+
+
+def require(
+    arrays: ArrayMap, name: str, shape: tuple[int, ...], dtype: str, where: str
+) -> Array:
+    """Return ``arrays[name]``, checked.
+
+    Raises:
+        FormatError: it is absent, has another shape or dtype, or holds NaN or infinity.
+    """
+    if name not in arrays:
+        raise FormatError(f"{where} lacks the tensor {name}; is it a complete bls2017 model?")
+    array = arrays[name]
+    if array.shape != shape or array.dtype != np.dtype(dtype):
+        raise FormatError(
+            f"{where}: {name} is {array.dtype}{list(array.shape)}, "
+            f"must be {np.dtype(dtype)}{list(shape)}"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise FormatError(f"{where}: {name} holds NaN or infinite values; extract it again")
+    return array
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)`` by anything that may take over two seconds."""
