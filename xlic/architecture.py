@@ -1,7 +1,7 @@
 """The layers of bls2017: the one place that knows the network's shape.
 
-Source: Ballé, Laparra, Simoncelli, "End-to-end Optimized Image Compression", arXiv 1611.01704, in the
-form of the public script ``models/bls2017.py`` of tensorflow/compression.
+Source: Ballé, Laparra, Simoncelli, "End-to-end Optimized Image Compression", arXiv 1611.01704, in
+the form of the public script ``models/bls2017.py`` of tensorflow/compression.
 
 Feature maps are ``(H, W, C)``, kernels ``(Kh, Kw, Cin, Cout)``. All kernels in xlic are stored
 *ready to correlate*: an up-sampling layer correlates its kernel with the zero-stuffed input, so it

@@ -9,6 +9,7 @@ that was measured.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -100,6 +101,24 @@ def read_bytes(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
 
 
+def find_files(pattern: str, option: str) -> list[Path]:
+    """The files that a glob matches (``**`` too), sorted by name.
+
+    Args:
+        pattern: the glob.
+        option: where it came from, for the message.
+
+    Raises:
+        InputError: none matches.
+    """
+    # Path.glob takes no absolute patterns.
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    files = sorted(Path(name) for name in names if Path(name).is_file())
+    if not files:
+        raise InputError(f"{option} {pattern!r} matches no file; check the path, quote the pattern")
+    return files
+
+
 def arrays_identity(arrays: ArrayMap) -> str:
     """SHA-256 (hex) over names, dtypes, shapes and little-endian bytes, in order of the names."""
     digest = hashlib.sha256()
@@ -182,9 +201,7 @@ def load_container(
     return arrays, metadata
 
 
-def require(
-    arrays: ArrayMap, name: str, shape: tuple[int, ...], dtype: str, where: str
-) -> Array:
+def require(arrays: ArrayMap, name: str, shape: tuple[int, ...], dtype: str, where: str) -> Array:
     """Return ``arrays[name]``, checked.
 
     Raises:

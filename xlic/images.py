@@ -19,9 +19,12 @@ from xlic.errors import InputError
 from xlic.files import atomic_path
 
 MAX_PIXELS = 1 << 28
-"""Largest image that is accepted: 268 megapixels, so that a hostile header cannot take the memory."""
+"""Largest image accepted: 268 megapixels, so that a hostile header cannot take the memory."""
 
 UInt8Image = NDArray[np.uint8]
+
+# What Pillow's decoders raise on damaged files.
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, PillowImage.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ def read_image(path: str | os.PathLike[str]) -> LoadedImage:
                 opened.load()
                 return _to_rgb(opened)
     except UnidentifiedImageError as error:
-        raise InputError(f"{source} is no image that Pillow can read; give a PNG or JPEG") from error
-    except (OSError, SyntaxError, ValueError, EOFError, PillowImage.DecompressionBombError) as error:
+        raise InputError(f"{source} is no image that Pillow reads; give a PNG or JPEG") from error
+    except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read image {source}: {reason}") from error
 
@@ -95,7 +98,8 @@ def check_pixels(pixels: object, where: str = "image") -> UInt8Image:
         or pixels.ndim != 3
         or pixels.shape[2] != 3
     ):
-        found = f"{pixels.dtype}{list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        is_array = isinstance(pixels, np.ndarray)
+        found = f"{pixels.dtype}{list(pixels.shape)}" if is_array else type(pixels).__name__
         raise InputError(f"{where} is {found}, must be uint8 [height, width, 3]")
     check_size(pixels.shape[0], pixels.shape[1], where)
     return pixels

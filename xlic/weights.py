@@ -96,7 +96,7 @@ class Weights:
 
     @property
     def quantization_offset(self) -> Float32:
-        """o ``(N,)`` of ``symbol = round(y − o)``; zeros where there is no prior."""
+        """The o ``(N,)`` of ``symbol = round(y − o)``; zeros where there is no prior."""
         if self.tables is None:
             return np.zeros(self.filters, np.float32)
         return self.tables.quantization_offset
@@ -152,7 +152,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
 
 
 def _raw_files(filters: int) -> dict[str, dict[str, tuple[int, ...]]]:
-    """File name → tensors in it, in order: large ones (kernel, γ) in ``*_w``, vectors in ``*_b``."""
+    """File name → its tensors in order: kernels and γ in ``*_w``, vectors in ``*_b``."""
     files: dict[str, dict[str, tuple[int, ...]]] = {}
     for prefix, layers in (("ana", analysis_layers(filters)), ("syn", synthesis_layers(filters))):
         shapes = {k: v for layer in layers for k, v in _layer_shapes(layer).items()}
@@ -161,9 +161,7 @@ def _raw_files(filters: int) -> dict[str, dict[str, tuple[int, ...]]]:
     return files
 
 
-def load_raw_weights(
-    folder: str | os.PathLike[str], filters: int = DEFAULT_FILTERS
-) -> Weights:
+def load_raw_weights(folder: str | os.PathLike[str], filters: int = DEFAULT_FILTERS) -> Weights:
     """Read ``ana_w.bin ana_b.bin syn_w.bin syn_b.bin`` (float32, little-endian, concatenated).
 
     Raises:

@@ -1,1 +1,154 @@
-"""placeholder"""
+"""pytest hooks: options, markers, the grid's parameters, skips with their reason."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import xlic
+from xlic.errors import XlicError
+from xlic.images import read_image
+from xlic.pytest_plugin.fixtures import *  # noqa: F403 - fixtures must be names of the plugin
+from xlic.pytest_plugin.pictures import DEFAULT_NAMES, find_images
+from xlic.quantization.model import QuantizedModel, load_quantized
+from xlic.shipped import model_path, weights_path
+from xlic.weights import Weights, load_weights
+
+MARKERS = {
+    "model": "TensorFlow and tensorflow-compression (skipped where they are absent)",
+    "sim": "the INT16 simulation, float64 NumPy and all that needs neither TensorFlow nor hardware",
+    "hls": "the HLS C++ design, compiled by the host compiler",
+    "rtl": "the RTL in a simulator",
+    "board": "a ZCU102, or the virtual one",
+    "selfcheck": "faults put in on purpose, which must turn the right test red",
+    "nightly": "too long for every change",
+}
+RUNGS_UNDER_TEST = ("model", "sim")
+"""Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
+
+NO_TENSORFLOW = (
+    "needs TensorFlow and tensorflow-compression: pip install 'xlic[model]' on Python 3.11"
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the options of this run name, checked once.
+
+    Attributes:
+        weights: file or folder of float weights.
+        model: file of the quantized model.
+        images: glob of photographs, or None for the default pictures.
+        artifacts: folder for what tests leave behind, or None for pytest's own.
+    """
+
+    weights: Path
+    model: Path
+    images: str | None
+    artifacts: Path | None
+
+    def load_weights(self) -> Weights:
+        """The float weights."""
+        return load_weights(self.weights)
+
+    def load_model(self) -> QuantizedModel:
+        """The quantized model."""
+        return load_quantized(self.model)
+
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add xlic's options."""
+    group = parser.getgroup("xlic", "verification of learned-image-compression hardware")
+    group.addoption(
+        "--weights",
+        metavar="FILE|DIR",
+        help="float weights: a .safetensors file, or a folder with ana_w.bin, ana_b.bin, "
+        "syn_w.bin, syn_b.bin (default: the shipped λ = 0.125 model)",
+    )
+    group.addoption(
+        "--model",
+        metavar="FILE",
+        help="quantized model, as written by `xlic quantize` (default: the shipped one)",
+    )
+    group.addoption(
+        "--images",
+        metavar="GLOB",
+        help="run image tests on these files (default: two photographs and adversarial pictures)",
+    )
+    group.addoption(
+        "--artifacts",
+        metavar="DIR",
+        help="keep what tests leave behind here, a folder per test (default: pytest's tmp_path)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers; refuse unusable options before anything runs."""
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+    try:
+        config.stash[SESSION] = _session(config)
+    except XlicError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what is under test."""
+    session = config.stash[SESSION]
+    return f"xlic {xlic.__version__}: weights {session.weights.name}, model {session.model.name}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give ``rung`` and ``image`` their values: each pair is a cell with a test id of its own."""
+    if "rung" in metafunc.fixturenames and not _parametrized(metafunc, "rung"):
+        rungs = [
+            pytest.param(name, marks=getattr(pytest.mark, name), id=name)
+            for name in RUNGS_UNDER_TEST
+        ]
+        metafunc.parametrize("rung", rungs, indirect=True, scope="session")
+    if "image" in metafunc.fixturenames and not _parametrized(metafunc, "image"):
+        pattern = metafunc.config.stash[SESSION].images
+        names = DEFAULT_NAMES if pattern is None else tuple(find_images(pattern))
+        metafunc.parametrize("image", names, indirect=True, scope="session")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, with the reason and the remedy."""
+    if item.get_closest_marker("model") and not has_tensorflow():
+        pytest.skip(NO_TENSORFLOW)
+
+
+def has_tensorflow() -> bool:
+    """Whether the TensorFlow layer can be imported (without importing it)."""
+    return all(importlib.util.find_spec(m) for m in ("tensorflow", "tensorflow_compression"))
+
+
+def _session(config: pytest.Config) -> Session:
+    weights, model = config.getoption("--weights"), config.getoption("--model")
+    images, artifacts = config.getoption("--images"), config.getoption("--artifacts")
+    session = Session(
+        Path(weights) if weights else weights_path(),
+        Path(model) if model else model_path(),
+        images,
+        Path(artifacts) if artifacts else None,
+    )
+    # A named file that cannot be used is the command line's fault, not a test's.
+    if weights:
+        session.load_weights()
+    if model:
+        session.load_model()
+    if images:
+        for file in find_images(images).values():
+            read_image(file)
+    return session
+
+
+def _parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
+    marks = metafunc.definition.iter_markers("parametrize")
+    return any(name in str(mark.args[0]).replace(" ", "").split(",") for mark in marks)

@@ -1,0 +1,1 @@
+"""The rungs of the ladder: implementations of the codec behind one interface."""

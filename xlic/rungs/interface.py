@@ -33,13 +33,15 @@ class Run:
             the uncropped picture on 0..255 before rounding.
         saturations: by name, how many elements were clipped to their range (integer rungs; a
             clipped pixel of ``syn_2`` is not one).
-        seconds: by name, wall time.
+        channel_saturations: the same per channel, int64 ``(C,)``.
+        seconds: by name of the convolution, wall time with the activation behind it.
     """
 
     output: Tensor
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     saturations: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    channel_saturations: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 class Rung(Protocol):

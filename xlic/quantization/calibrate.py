@@ -1,0 +1,91 @@
+"""Calibration: how far the feature maps of real photographs reach, per channel.
+
+Power-of-two scales leave a factor of up to two unused anyway; on top of that the quantizer adds
+headroom, because the images that a codec meets later are not those it was calibrated on. Where
+arithmetic itself bounds a feature map (the first layer sees 0..255 only; a GDN divides by its own
+input), that bound is used where it is tighter: no headroom is needed beyond the possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlic.architecture import (
+    ANALYSIS_NAMES,
+    SYNTHESIS_NAMES,
+    analysis_layers,
+    synthesis_layers,
+)
+from xlic.errors import InputError
+from xlic.files import Progress
+from xlic.images import UInt8Image
+from xlic.quantization.model import DECODER_INPUT
+from xlic.rungs.float64 import FloatRung
+from xlic.weights import Weights
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Largest magnitudes seen, per channel.
+
+    Attributes:
+        images: how many images were measured.
+        peaks: float64 ``(C,)`` by feature map (``latents`` is the decoder's input): max |value|.
+        norms: float64 ``(C,)`` by activation: max of the normalizer β + γ·|x|.
+    """
+
+    images: int
+    peaks: Mapping[str, Float64]
+    norms: Mapping[str, Float64]
+
+
+def calibrate(
+    weights: Weights, images: Iterable[tuple[str, UInt8Image]], progress: Progress | None = None
+) -> Calibration:
+    """Run the float codec over ``images`` and note how far each channel reaches.
+
+    The decoder is fed with the rounded latents, as in use.
+
+    Args:
+        weights: the float model.
+        images: name and pixels of each; several photographs, not those it will be judged on.
+        progress: called once per image.
+
+    Raises:
+        InputError: there is no image.
+    """
+    rung = FloatRung(weights)
+    layers = (*analysis_layers(weights.filters), *synthesis_layers(weights.filters))
+    peaks: dict[str, Float64] = {}
+    norms: dict[str, Float64] = {}
+    count = 0
+    for name, pixels in images:
+        if progress is not None:
+            progress(name, count, 0)
+        encoded = rung.analyze(pixels, keep=ANALYSIS_NAMES)
+        decoded = rung.synthesize(encoded.output, pixels.shape[:2], keep=SYNTHESIS_NAMES)
+        tensors = {**encoded.tensors, **decoded.tensors}
+        latents = encoded.output + weights.quantization_offset.astype(np.float64)
+        _raise_to(peaks, DECODER_INPUT, latents)
+        for layer in layers:
+            for tensor in layer.names:
+                _raise_to(peaks, tensor, tensors[tensor])
+            if layer.activation is not None:
+                gamma = weights.tensors[f"{layer.activation}.gamma"].astype(np.float64)
+                beta = weights.tensors[f"{layer.activation}.beta"].astype(np.float64)
+                _raise_to(norms, layer.activation, np.abs(tensors[layer.name]) @ gamma + beta)
+        count += 1
+    if count == 0:
+        raise InputError("calibration needs at least one image; does --calibrate match any file?")
+    return Calibration(count, peaks, norms)
+
+
+def _raise_to(peaks: dict[str, Float64], name: str, values: Float64) -> None:
+    peak = np.abs(values).max(axis=(0, 1))
+    peaks[name] = np.maximum(peaks[name], peak) if name in peaks else peak

@@ -1,0 +1,211 @@
+"""The ``sim`` rung: the INT16 contract (docs/int16.md) bit by bit, at the speed of BLAS.
+
+Every integer here is carried in float64, which holds integers to 2**53 exactly; the contract's
+widest value has 52 bits. Weights are multiplied by 2**−shift beforehand, which moves the binary
+point and nothing else, so that a right shift with rounding is ``floor(sum + ½)``.
+``tests/sim`` compares every step with plain Python integers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlic.architecture import (
+    ANALYSIS_NAMES,
+    SYNTHESIS_NAMES,
+    ConvLayer,
+    analysis_layers,
+    synthesis_layers,
+)
+from xlic.convolution import Block, Convolution
+from xlic.files import Array, Progress
+from xlic.images import check_pixels
+from xlic.quantization.model import (
+    DECODER_INPUT,
+    INT16_MAX,
+    INT16_MIN,
+    NORM_BITS,
+    GdnIntegers,
+    QuantizedModel,
+)
+from xlic.rungs.checks import check_names, check_symbols
+from xlic.rungs.interface import Run
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Counts = dict[str, Int64]
+"""Clipped elements by tensor name, per channel."""
+
+
+class Int16Rung:
+    """The INT16 simulation; see :class:`xlic.rungs.interface.Run` for its tensors."""
+
+    name = "sim"
+
+    def __init__(self, model: QuantizedModel) -> None:
+        """Prepare the layers of ``model``."""
+        self.model = model
+        self._analysis = [_Layer(x, model) for x in analysis_layers(model.filters)]
+        self._synthesis = [_Layer(x, model) for x in synthesis_layers(model.filters)]
+
+    def analyze(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        keep: Collection[str] = (),
+        progress: Progress | None = None,
+    ) -> Run:
+        """Encode, see :meth:`xlic.rungs.interface.Rung.analyze`."""
+        check_names(keep, ANALYSIS_NAMES)
+        run = _run(self._analysis, check_pixels(image), keep, {}, progress)
+        return replace(run, output=run.output.astype(np.int32))
+
+    def synthesize(
+        self,
+        symbols: NDArray[Any],
+        size: tuple[int, int],
+        *,
+        keep: Collection[str] = (),
+        progress: Progress | None = None,
+    ) -> Run:
+        """Decode, see :meth:`xlic.rungs.interface.Rung.synthesize`."""
+        check_names(keep, SYNTHESIS_NAMES)
+        check_symbols(symbols, size, self.model.filters)
+        fraction = self.model.fraction_bits[DECODER_INPUT]
+        wide = (symbols.astype(np.int64) << fraction) + self.model.latent_offset
+        latents = np.clip(wide, INT16_MIN, INT16_MAX)
+        clipped: Counts = {DECODER_INPUT: np.count_nonzero(latents != wide, axis=(0, 1))}
+        run = _run(self._synthesis, latents.astype(np.int16), keep, clipped, progress)
+        picture = np.ascontiguousarray(run.output[: size[0], : size[1]])
+        tensors = dict(run.tensors)
+        if "syn_2" in tensors:
+            tensors["syn_2"] = picture
+        return replace(run, output=picture, tensors=tensors)
+
+
+class _Layer:
+    def __init__(self, layer: ConvLayer, model: QuantizedModel) -> None:
+        conv = model.convs[layer.name]
+        scale = np.ldexp(1.0, -conv.shift)
+        self.layer = layer
+        self.convolution = Convolution(layer, conv.kernel * scale)
+        self.bias = np.tile(conv.bias * scale + 0.5, self.convolution.phases)
+        self.pixels = layer.name == "syn_2"
+        self.gdn: _Gdn | None = None
+        if layer.activation is not None:
+            self.gdn = _Gdn(model.gdns[layer.activation], layer.inverse)
+
+    def __call__(self, x: Array, keep: Collection[str]) -> tuple[dict[str, Array], Counts]:
+        names = self.layer.names
+        dtype = np.uint8 if self.pixels else np.int16
+        out = {
+            name: self.convolution.empty_output(x.shape[0], x.shape[1], dtype)
+            for name in names
+            if name == names[-1] or name in keep
+        }
+        counts: Counts = {name: np.zeros(self.layer.cout, np.int64) for name in names}
+        lock = threading.Lock()
+
+        def finish(sums: Float64, block: Block) -> None:
+            sums += self.bias
+            np.floor(sums, out=sums)
+            if self.pixels:
+                block.store(out[names[0]], np.clip(sums, 0, 255, out=sums))
+                return
+            sums = sums.reshape(-1, self.layer.cout)
+            clipped = [_saturate(sums)]
+            if names[0] in out:
+                block.store(out[names[0]], sums)
+            if self.gdn is not None:
+                clipped.append(self.gdn(sums))
+                block.store(out[names[1]], sums)
+            with lock:
+                for name, count in zip(names, clipped, strict=True):
+                    counts[name] += count
+
+        self.convolution.each_block(x, finish)
+        return out, counts
+
+
+class _Gdn:
+    """GDN or IGDN on a block ``(pixels, C)`` of integers, in place."""
+
+    def __init__(self, integers: GdnIntegers, inverse: bool) -> None:
+        scale = np.ldexp(1.0, -integers.norm_shift)
+        self.gamma: Float64 = integers.gamma.astype(np.float64) * scale
+        self.beta = integers.beta * scale + 0.5
+        self.inverse = inverse
+        self.factor = np.ldexp(1.0, -integers.out_shift if inverse else integers.out_shift)
+
+    def __call__(self, x: Float64) -> Int64:
+        """Normalize ``x`` in place; returns how many normalizers and results were clipped."""
+        magnitude = np.abs(x)
+        norm: Float64 = magnitude @ self.gamma
+        norm += self.beta
+        np.floor(norm, out=norm)
+        clipped = _clip(norm, 1, (1 << NORM_BITS) - 1, count_low=False)
+        if self.inverse:
+            x *= norm
+            x *= self.factor
+            x += 0.5
+            np.floor(x, out=x)
+            return clipped + _saturate(x)
+        magnitude *= self.factor
+        half = np.floor(norm * 0.5)
+        magnitude += half
+        # Exact: quotients that matter are below 2**17 and at least 2**-24 from the next integer
+        # above, far more than half a unit in the last place of float64.
+        magnitude /= norm
+        np.floor(magnitude, out=magnitude)
+        np.copysign(magnitude, x, out=x)
+        return clipped + _saturate(x)
+
+
+def _saturate(values: Float64) -> Int64:
+    """Clip ``(pixels, C)`` to int16 in place; returns how many elements changed, per channel."""
+    return _clip(values, INT16_MIN, INT16_MAX)
+
+
+def _clip(values: Float64, low: int, high: int, count_low: bool = True) -> Int64:
+    count: Int64 = np.zeros(values.shape[1], np.int64)
+    # Almost no block needs it, and two reductions cost less than a clip.
+    if values.min() >= low and values.max() <= high:
+        return count
+    count += np.count_nonzero(values > high, axis=0)
+    if count_low:
+        count += np.count_nonzero(values < low, axis=0)
+    np.clip(values, low, high, out=values)
+    return count
+
+
+def _run(
+    layers: list[_Layer],
+    x: Array,
+    keep: Collection[str],
+    clipped: Counts,
+    progress: Progress | None,
+) -> Run:
+    kept: dict[str, Array] = {}
+    seconds: dict[str, float] = {}
+    for index, layer in enumerate(layers):
+        if progress is not None:
+            progress(layer.layer.name, index, len(layers))
+        start = time.perf_counter()
+        out, counts = layer(x, keep)
+        seconds[layer.layer.name] = time.perf_counter() - start
+        clipped |= counts
+        kept |= {name: tensor for name, tensor in out.items() if name in keep}
+        x = out[layer.layer.names[-1]]
+    # A clipped pixel is the picture's own white or black, no loss of the arithmetic.
+    clipped.pop("syn_2", None)
+    if progress is not None:
+        progress("done", len(layers), len(layers))
+    totals = {name: int(counts.sum()) for name, counts in clipped.items()}
+    return Run(x, kept, totals, seconds, clipped)
