@@ -3,8 +3,8 @@
 The container is safetensors (https://github.com/huggingface/safetensors): named little-endian
 arrays behind a JSON header, no code in it, safe to open from anywhere. xlic adds one metadata entry
 ``xlic`` with a JSON object ``{"kind", "version", "identity", ...}``. ``identity`` is the SHA-256 of
-the arrays and is checked at every load, so a damaged or edited file cannot be mistaken for the one
-that was measured.
+the arrays, ``checksum`` that of the other metadata; both are checked at every load, so a damaged or
+edited file cannot be mistaken for the one that was measured.
 """
 
 from __future__ import annotations
@@ -152,6 +152,7 @@ def save_container(
     """
     identity = arrays_identity(arrays)
     header = dict(metadata) | {"kind": kind, "version": version, "identity": identity}
+    header["checksum"] = _checksum(header)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # One metadata entry only: safetensors does not fix the order of several.
     data = safetensors_save(contiguous, {_METADATA_KEY: json.dumps(header, sort_keys=True)})
@@ -196,7 +197,8 @@ def load_container(
             f"{path} has {kind} format version {metadata.get('version')}, this xlic reads "
             f"version {version}; {remedy}"
         )
-    if metadata.get("identity") != arrays_identity(arrays):
+    checksum = metadata.pop("checksum", None)
+    if metadata.get("identity") != arrays_identity(arrays) or checksum != _checksum(metadata):
         raise FormatError(f"{path} is damaged: its contents do not match its hash; {remedy}")
     return arrays, metadata
 
@@ -218,6 +220,10 @@ def require(arrays: ArrayMap, name: str, shape: tuple[int, ...], dtype: str, whe
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise FormatError(f"{where}: {name} holds NaN or infinite values; extract it again")
     return array
+
+
+def _checksum(metadata: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""Random quantized models for exactness tests: full-range integers, few channels."""
+"""Random models for tests: few channels, integers from their full range, or plausible floats."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from xlic.architecture import all_layers
 from xlic.quantization.model import ConvIntegers, GdnIntegers, QuantizedModel
+from xlic.weights import Weights, tensor_shapes
 
 
 def random_model(seed: int, filters: int, extreme: bool = False) -> QuantizedModel:
@@ -51,3 +52,20 @@ def random_model(seed: int, filters: int, extreme: bool = False) -> QuantizedMod
             for name in layer.names:
                 bits[name] = rng.integers(0, 12, filters)
     return QuantizedModel(convs, gdns, bits, rng.integers(-200, 200, filters), None, None, "random")
+
+
+def random_weights(seed: int, filters: int) -> Weights:
+    """Small float weights of plausible size, without entropy tables."""
+    rng = np.random.default_rng(seed)
+    tensors = {}
+    for name, shape in tensor_shapes(filters).items():
+        if name.endswith("gamma"):
+            values = 0.1 * np.eye(filters) + 0.01 * rng.random(shape)
+        elif name.endswith("beta"):
+            values = 1 + rng.random(shape)
+        else:
+            fan_in = np.prod(shape[:3]) if len(shape) == 4 else 1
+            gain = {"ana_2.kernel": 20.0, "syn_0.kernel": 0.05}.get(name, 1.0)
+            values = gain * rng.normal(0, 1 / np.sqrt(fan_in), shape)
+        tensors[name] = values.astype(np.float32)
+    return Weights(tensors, lmbda=0.5, provenance={"source": f"random_weights({seed}, {filters})"})

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.sim import oracle
 from tests.sim.models import random_model
-
 from xlic.architecture import (
     ANALYSIS_NAMES,
     LAYER_NAMES,
