@@ -114,28 +114,43 @@ class Convolution:
             finish: called with each block's sums, C-contiguous ``(anchors, phases · Cout)``, which
                 it may overwrite, and their place. It runs in several threads at once.
         """
-        height, width, channels = x.shape
-        anchor_rows, anchor_columns = height, width
-        if self.layer.direction == "down":
-            anchor_rows, anchor_columns = self.layer.output_size(height, width)
-        pad = (self._before, self._padding_behind(height, anchor_rows))
-        pad_columns = (self._before, self._padding_behind(width, anchor_columns))
-        padded = np.zeros((height + sum(pad), width + sum(pad_columns), channels), x.dtype)
-        padded[pad[0] : pad[0] + height, pad_columns[0] : pad_columns[0] + width] = x
+        rows, columns = self._anchors(x)
+        padded = self._padded(x)
 
         def work(strip: tuple[int, int]) -> None:
             for product in self._products:
-                sums = self._sums(padded, product, *strip, anchor_columns)
+                patches = self._patches(padded, product, *strip, columns)
+                matrix = np.empty(patches.shape, np.float64)
+                np.copyto(matrix, patches)
+                sums = matrix.reshape(-1, product.matrix.shape[0]) @ product.matrix
                 finish(sums, Block(*strip, self._upsampling, product.phase))
 
-        in_parallel(work, list(self._strips(anchor_rows, anchor_columns)))
+        in_parallel(work, list(self._strips(rows, columns)))
+
+    def sample_patches(self, x: Array, count: int, rng: np.random.Generator) -> Float64:
+        """Input patches of a down layer at random places, ``(≤ count, Kh · Kw · Cin)``."""
+        rows, columns = self._anchors(x)
+        patches = self._patches(self._padded(x), self._products[0], 0, rows, columns)
+        places = rng.permutation(rows * columns)[:count]
+        chosen = patches[places // columns, places % columns]
+        return chosen.reshape(len(places), -1).astype(np.float64)
 
     def empty_output(self, height: int, width: int, dtype: type[np.generic]) -> Array:
         """An uninitialized output ``(H', W', Cout)`` for an input of this size."""
         return np.empty((*self.layer.output_size(height, width), self.layer.cout), dtype)
 
-    def _padding_behind(self, length: int, anchors: int) -> int:
-        return max(0, (anchors - 1) * self._step + self._behind - length)
+    def _anchors(self, x: Array) -> tuple[int, int]:
+        if self.layer.direction == "down":
+            return self.layer.output_size(x.shape[0], x.shape[1])
+        return x.shape[0], x.shape[1]
+
+    def _padded(self, x: Array) -> Array:
+        behind = [
+            max(0, (anchors - 1) * self._step + self._behind - length)
+            for anchors, length in zip(self._anchors(x), x.shape, strict=False)
+        ]
+        before = self._before
+        return np.pad(x, ((before, behind[0]), (before, behind[1]), (0, 0)))
 
     def _strips(self, rows: int, columns: int) -> Iterator[tuple[int, int]]:
         widest = max(product.matrix.shape[0] for product in self._products)
@@ -143,22 +158,20 @@ class Convolution:
         for start in range(0, rows, height):
             yield start, min(rows, start + height)
 
-    def _sums(
+    def _patches(
         self, padded: Array, product: _Product, start: int, stop: int, columns: int
-    ) -> Float64:
+    ) -> Array:
+        """View ``(anchor rows, anchor columns, window rows, window columns · Cin)``."""
         channels = padded.shape[2]
         row_stride, column_stride, item = padded.strides
         first = padded[start * self._step + self._before + product.top :]
         first = first[:, self._before + product.left :]
-        patches = as_strided(
+        return as_strided(
             first,
             (stop - start, columns, product.rows, product.columns * channels),
             (row_stride * self._step, column_stride * self._step, row_stride, item),
             writeable=False,
         )
-        matrix = np.empty(patches.shape, np.float64)
-        np.copyto(matrix, patches)
-        return matrix.reshape((stop - start) * columns, -1) @ product.matrix
 
 
 def _down(layer: ConvLayer, kernel: Float64) -> list[_Product]:

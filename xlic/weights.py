@@ -161,13 +161,16 @@ def _raw_files(filters: int) -> dict[str, dict[str, tuple[int, ...]]]:
     return files
 
 
-def load_raw_weights(folder: str | os.PathLike[str], filters: int = DEFAULT_FILTERS) -> Weights:
+def load_raw_weights(folder: str | os.PathLike[str]) -> Weights:
     """Read ``ana_w.bin ana_b.bin syn_w.bin syn_b.bin`` (float32, little-endian, concatenated).
+
+    The number of filters follows from the size of ``ana_b.bin``, which holds four vectors.
 
     Raises:
         InputError: a file is absent.
-        FormatError: a file has another size than ``filters`` channels need, or holds NaN.
+        FormatError: a file has another size than that many filters need, or holds NaN.
     """
+    filters = len(read_bytes(Path(folder) / "ana_b.bin")) // 16 or DEFAULT_FILTERS
     tensors: dict[str, Float32] = {}
     for name, shapes in _raw_files(filters).items():
         path = Path(folder) / name

@@ -20,6 +20,7 @@ from xlic.architecture import (
     analysis_layers,
     synthesis_layers,
 )
+from xlic.convolution import Convolution
 from xlic.errors import InputError
 from xlic.files import Progress
 from xlic.images import UInt8Image
@@ -28,6 +29,9 @@ from xlic.rungs.float64 import FloatRung
 from xlic.weights import Weights
 
 Float64 = NDArray[np.float64]
+
+_PATCHES = 256
+"""Patches sampled per image and layer."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,14 @@ class Calibration:
         images: how many images were measured.
         peaks: float64 ``(C,)`` by feature map (``latents`` is the decoder's input): max |value|.
         norms: float64 ``(C,)`` by activation: max of the normalizer β + γ·|x|.
+        moments: float64 ``(K, K)`` by analysis layer, K = Kh·Kw·Cin: mean of patch · patchᵀ over
+            sampled input patches.
     """
 
     images: int
     peaks: Mapping[str, Float64]
     norms: Mapping[str, Float64]
+    moments: Mapping[str, Float64]
 
 
 def calibrate(
@@ -64,6 +71,8 @@ def calibrate(
     layers = (*analysis_layers(weights.filters), *synthesis_layers(weights.filters))
     peaks: dict[str, Float64] = {}
     norms: dict[str, Float64] = {}
+    moments: dict[str, Float64] = {}
+    sampled = 0
     count = 0
     for name, pixels in images:
         if progress is not None:
@@ -80,10 +89,32 @@ def calibrate(
                 gamma = weights.tensors[f"{layer.activation}.gamma"].astype(np.float64)
                 beta = weights.tensors[f"{layer.activation}.beta"].astype(np.float64)
                 _raise_to(norms, layer.activation, np.abs(tensors[layer.name]) @ gamma + beta)
+        sampled += _add_moments(moments, weights, pixels, tensors)
         count += 1
     if count == 0:
         raise InputError("calibration needs at least one image; does --calibrate match any file?")
-    return Calibration(count, peaks, norms)
+    means = {name: moment / sampled for name, moment in moments.items()}
+    return Calibration(count, peaks, norms, means)
+
+
+def _add_moments(
+    moments: dict[str, Float64],
+    weights: Weights,
+    pixels: UInt8Image,
+    tensors: Mapping[str, Float64],
+) -> int:
+    """Add each analysis layer's input patches; returns how many, up to a common factor."""
+    x: Float64 = pixels / 255.0
+    for layer in analysis_layers(weights.filters):
+        kernel = weights.tensors[f"{layer.name}.kernel"]
+        # The same places for the same image, whatever came before it.
+        rng = np.random.default_rng(0)
+        patches = Convolution(layer, kernel).sample_patches(x, _PATCHES, rng)
+        product = patches.T @ patches * (_PATCHES / len(patches))
+        moments[layer.name] = moments[layer.name] + product if layer.name in moments else product
+        if layer.activation is not None:
+            x = tensors[layer.activation]
+    return _PATCHES
 
 
 def _raise_to(peaks: dict[str, Float64], name: str, values: Float64) -> None:

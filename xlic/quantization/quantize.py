@@ -28,6 +28,7 @@ from xlic.quantization.model import (
     Int64,
     QuantizedModel,
 )
+from xlic.quantization.rounding import compensated_round
 from xlic.weights import Weights
 
 Float64 = NDArray[np.float64]
@@ -132,7 +133,7 @@ class _Builder:
         if (exponent - fraction < 1).any():
             raise InputError(f"{layer.name}: weights too large for INT16; are they trained?")
         self.convs[layer.name] = ConvIntegers(
-            _round(folded * _scale(exponent)).astype(np.int16),
+            self._kernel(layer, folded * _scale(exponent), fraction_in),
             _round(bias * _scale(exponent)),
             exponent - fraction,
         )
@@ -147,6 +148,15 @@ class _Builder:
         self.fraction_bits[DECODER_INPUT] = fraction.astype(np.int64)
         self.latent_offset = _round(self.offset * 2.0**fraction)
         return self.fraction_bits[DECODER_INPUT]
+
+    def _kernel(self, layer: ConvLayer, scaled: Float64, fraction_in: Int64) -> NDArray[np.int16]:
+        """Round a kernel: in the encoder so that errors cancel, where symbols depend on it."""
+        if layer.name not in self.calibration.moments:
+            return _round(scaled).astype(np.int16)
+        unit = np.tile(_scale(fraction_in), layer.kernel**2)
+        moment = self.calibration.moments[layer.name] * unit * unit[:, None]
+        matrix = scaled.reshape(-1, layer.cout)
+        return compensated_round(matrix, moment, INT16_MAX).reshape(scaled.shape).astype(np.int16)
 
     def _bias(self, layer: ConvLayer) -> Float64:
         if layer.bias:
@@ -200,7 +210,8 @@ def _scale(exponent: Int64) -> Float64:
 
 
 def _round(values: Float64) -> Int64:
-    return np.floor(values + 0.5).astype(np.int64)
+    rounded: Int64 = np.floor(values + 0.5).astype(np.int64)
+    return rounded
 
 
 def _exponent(largest: Float64) -> Int64:

@@ -1,0 +1,131 @@
+"""The pytest plugin, tried by running pytest inside pytest."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xlic.pytest_plugin import plugin
+from xlic.pytest_plugin.pictures import DEFAULT_NAMES
+
+pytestmark = pytest.mark.sim
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        plugin.importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name.startswith("tensorflow") else find(name, *rest),
+    )
+
+
+def test_all_markers_are_declared(pytester):
+    result = pytester.runpytest("--markers")
+    for name in ("model", "sim", "hls", "rtl", "board", "selfcheck", "nightly"):
+        result.stdout.fnmatch_lines([f"@pytest.mark.{name}: *"])
+
+
+def test_all_options_are_in_the_help(pytester):
+    result = pytester.runpytest("--help")
+    for option in ("--weights=FILE|DIR", "--images=GLOB", "--model=FILE", "--artifacts=DIR"):
+        assert option in result.stdout.str()
+
+
+def test_the_header_says_what_is_under_test(pytester):
+    pytester.makepyfile("def test_nothing(): pass")
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["xlic *: weights bls2017_*, model bls2017_*"])
+
+
+def test_a_test_that_takes_rung_and_image_becomes_a_cell_for_each_pair(pytester):
+    pytester.makepyfile("def test_cell(rung, image): pass")
+    result = pytester.runpytest("--collect-only", "-q", "-m", "sim")
+    for name in DEFAULT_NAMES:
+        assert f"test_cell[sim-{name}]" in result.stdout.str()
+    assert "[model-" not in result.stdout.str()
+
+
+def test_model_tests_are_skipped_with_the_remedy_where_tensorflow_is_absent(
+    pytester, no_tensorflow
+):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.model
+        def test_marked(): raise AssertionError("must not run")
+
+        @pytest.mark.parametrize("image", ["grey"], indirect=True)
+        def test_cell(rung, image): pass
+        """
+    )
+    result = pytester.runpytest("-m", "model", "-rs")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*pip install 'xlic?model?' on Python 3.11*"])
+
+
+def test_model_tests_run_where_tensorflow_is_present(pytester, monkeypatch):
+    monkeypatch.setattr(plugin, "has_tensorflow", lambda: True)
+    pytester.makepyfile("import pytest\n@pytest.mark.model\ndef test_marked(): pass")
+    pytester.runpytest("-m", "model").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights", "absent"], "no weights at absent; give a .safetensors file or a folder*"),
+        (["--model", "absent"], "cannot read absent: No such file or directory"),
+        (["--images", "absent/*.png"], "--images 'absent/*.png' matches no file*"),
+        (["--images", "test_x.py"], "test_x.py is no image that Pillow reads*"),
+    ],
+)
+def test_an_unusable_option_is_one_line_and_no_traceback(pytester, arguments, message):
+    pytester.makepyfile(test_x="def test_nothing(): pass")
+    result = pytester.runpytest(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_images_become_parameters_named_after_their_files(pytester):
+    for name in ("b", "a"):
+        pixels = np.full((3, 4, 3), 7, np.uint8)
+        Image.fromarray(pixels).save(pytester.path / f"{name}.png")
+    pytester.makepyfile(
+        """
+        def test_image(image):
+            assert image.pixels.shape == (3, 4, 3)
+            assert (image.pixels == 7).all()
+            assert not image.pixels.flags.writeable
+
+        def test_all_at_once(photographs):
+            assert [p.name for p in photographs] == ["a", "b"]
+        """
+    )
+    result = pytester.runpytest("--images", "*.png", "-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*test_image?a? PASSED*", "*test_image?b? PASSED*"])
+
+
+def test_fixtures_hand_out_models_that_belong_together(pytester):
+    pytester.makepyfile(
+        """
+        def test_identity(weights, quantized, float_rung):
+            assert quantized.weights_identity == weights.identity
+            assert float_rung.weights is weights
+        """
+    )
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_artifacts_get_a_folder_per_test_where_the_option_says(pytester):
+    pytester.makepyfile("def test_leaves(artifacts): (artifacts / 'kept').write_text('x')")
+    pytester.runpytest("--artifacts", "out").assert_outcomes(passed=1)
+    kept = list((pytester.path / "out").rglob("kept"))
+    assert len(kept) == 1
+    assert "test_leaves" in kept[0].parent.name

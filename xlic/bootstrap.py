@@ -1,0 +1,82 @@
+"""From a fresh clone to a running demo or a passed test suite, with the standard library alone.
+
+``python3 -m xlic.bootstrap demo [ARGS]`` makes a virtual environment in ``.venv``, installs xlic
+into it and runs ``xlic demo ARGS``; ``python3 -m xlic.bootstrap test [ARGS]`` does the same with
+tox. Both can be repeated: what is installed already is not installed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = (3, 11)
+
+# Command → requirements, program.
+COMMANDS = {
+    "demo": (("--editable", "."), ("xlic", "demo")),
+    "test": (("tox>=4.11",), ("tox", "run")),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns its exit status, 2 where something is missing."""
+    if not arguments or arguments[0] not in COMMANDS:
+        print("usage: python3 -m xlic.bootstrap demo|test [ARGUMENTS]", file=sys.stderr)
+        return 2
+    missing = missing_prerequisite()
+    if missing:
+        print(f"xlic: error: {missing}", file=sys.stderr)
+        return 2
+    requirements, program = COMMANDS[arguments[0]]
+    try:
+        install(arguments[0], requirements)
+    except subprocess.CalledProcessError as error:
+        print(
+            f"xlic: error: {' '.join(map(str, error.cmd[-3:]))} failed (see above); is a Python "
+            "package index reachable?",
+            file=sys.stderr,
+        )
+        return 2
+    command = [str(VENV / "bin" / program[0]), *program[1:], *arguments[1:]]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def missing_prerequisite() -> str | None:
+    """One line on what this machine lacks, with the remedy; None if it lacks nothing."""
+    if sys.version_info[:2] < PYTHON:
+        found = ".".join(map(str, sys.version_info[:2]))
+        return f"Python {found} is too old: needs 3.11 (Debian: apt-get install python3)"
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        return "Python's venv module is absent (Debian: apt-get install python3-venv)"
+    return None
+
+
+def install(command: str, requirements: tuple[str, ...]) -> None:
+    """Install ``requirements`` into :data:`VENV`, unless that was done for this pyproject.toml.
+
+    Raises:
+        subprocess.CalledProcessError: venv or pip failed.
+    """
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        print(f"making {VENV.name}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    project = (ROOT / "pyproject.toml").read_bytes()
+    wanted = hashlib.sha256(project + repr(requirements).encode()).hexdigest()
+    stamp = VENV / f"{command}.installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"installing {' '.join(requirements)} into {VENV.name} (a minute or two)", flush=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *requirements], cwd=ROOT, check=True)
+    stamp.write_text(wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
