@@ -20,9 +20,14 @@ pytestmark = pytest.mark.sim
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "f.bin"
     write_bytes(target, b"old")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError
+
+    def fail_halfway():
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -59,7 +64,7 @@ def test_a_glob_gives_files_in_sorted_order_and_an_error_when_it_matches_none(tm
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "c").mkdir()
     assert [f.name for f in find_files(str(tmp_path / "*"), "--x")] == ["a", "b"]
-    with pytest.raises(InputError, match="--x '.*' matches no file"):
+    with pytest.raises(InputError, match=r"--x '.*' matches no file"):
         find_files(str(tmp_path / "*.png"), "--x")
 
 

@@ -142,7 +142,7 @@ def test_weights_of_another_version_are_refused_with_the_remedy(weights, tmp_pat
     monkeypatch.setattr(module, "VERSION", 99)
     save_weights(weights, tmp_path / "w.safetensors")
     monkeypatch.undo()
-    with pytest.raises(FormatError, match="version 99, this xlic reads version 1; .*xlic extract"):
+    with pytest.raises(FormatError, match=r"version 99, this xlic reads version 1; .*xlic extract"):
         load_weights(tmp_path / "w.safetensors")
 
 

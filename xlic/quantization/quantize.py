@@ -179,11 +179,11 @@ class _Builder:
         )
         largest = self.calibration.norms[name] * self.headroom
         norm_bits = np.floor(np.log2(((1 << NORM_BITS) - 1) / largest)).astype(np.int64)
-        norm_shift = np.clip(exponent - norm_bits, 1, MAX_SHIFT)
+        norm_shift: Int64 = np.clip(exponent - norm_bits, 1, MAX_SHIFT)
         norm_bits = exponent - norm_shift
         if layer.inverse:
             fraction = self._fraction(name, np.full(layer.cout, np.inf))
-            out_shift = np.clip(fraction_in + norm_bits - fraction, 1, MAX_SHIFT)
+            out_shift: Int64 = np.clip(fraction_in + norm_bits - fraction, 1, MAX_SHIFT)
             fraction = fraction_in + norm_bits - out_shift
         else:
             # |y| = |x| / (β + γ·|x|) grows with the channel's own |x|, the others only lower it.

@@ -1,0 +1,96 @@
+"""The grid: layer × rung × image, each cell a test id of its own.
+
+Only the step from real numbers to INT16 has a tolerance; it stands here, beside the comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xlic.architecture import ANALYSIS_NAMES, LAYER_NAMES, SYNTHESIS_NAMES
+from xlic.evaluation.metrics import sqnr
+
+MODEL_TOLERANCE = 1e-5
+"""TensorFlow (float32) against NumPy (float64): largest error over the tensor's range."""
+
+# Least signal-to-quantization-noise ratio in dB on photographs, the whole chain up to the layer.
+# A wrong shift or rounding in one channel costs far more than the 6 dB that these leave below the
+# lowest measured on the shipped photographs.
+SIM_SQNR = {
+    "ana_0": 70,
+    "gdn_0": 66,
+    "ana_1": 64,
+    "gdn_1": 62,
+    "syn_0": 56,
+    "igdn_0": 56,
+    "syn_1": 56,
+    "igdn_1": 56,
+}
+SIM_SQNR_PICTURES = 36
+"""The same on made pictures, where nothing saturates; a black one has little signal."""
+SIM_SYMBOLS = 0.004
+"""Share of differing symbols on one small photograph; the bounds on means are in test_quality."""
+
+
+@pytest.fixture(scope="session")
+def tensors_of():
+    """Function (rung, picture, symbols) → all tensors, outputs and saturations, computed once."""
+    known = {}
+
+    def compute(rung, picture, symbols=None):
+        key = rung.name, picture.name
+        if key not in known:
+            encoded = rung.analyze(picture.pixels, keep=ANALYSIS_NAMES)
+            given = encoded.output if symbols is None else symbols
+            decoded = rung.synthesize(given, picture.pixels.shape[:2], keep=SYNTHESIS_NAMES)
+            known[key] = (
+                {**encoded.tensors, **decoded.tensors},
+                (encoded.output, decoded.output),
+                {**encoded.saturations, **decoded.saturations},
+            )
+        return known[key]
+
+    return compute
+
+
+@pytest.mark.parametrize("layer", LAYER_NAMES)
+def test_layer_agrees_with_float64(layer, rung, image, float_rung, quantized, tensors_of):
+    reference, (symbols, picture), _ = tensors_of(float_rung, image)
+    tensors, (got_symbols, got_picture), saturations = tensors_of(rung, image, symbols)
+    if rung.name == "model":
+        span = np.ptp(reference[layer]) or 1.0
+        assert np.abs(tensors[layer] - reference[layer]).max() <= MODEL_TOLERANCE * span
+        assert not (layer == "ana_2" and np.any(got_symbols != symbols))
+        return
+    clipped = sum(saturations[name] for name in before(layer))
+    if clipped and not image.photograph:
+        # Made to leave every range: what is asked is that it is noticed, and stays in range.
+        assert np.abs(tensors[layer].astype(int)).max() <= 32768
+        return
+    assert clipped == 0
+    if layer == "ana_2":
+        assert np.mean(got_symbols != symbols) <= SIM_SYMBOLS
+    elif layer == "syn_2":
+        assert np.abs(got_picture.astype(int) - picture).max() <= 1
+    else:
+        scale = np.ldexp(1.0, -quantized.fraction_bits[layer])
+        bound = SIM_SQNR[layer] if image.photograph else SIM_SQNR_PICTURES
+        assert sqnr(reference[layer], tensors[layer], scale) >= bound
+
+
+def before(layer):
+    """The tensors whose saturations reach ``layer``, itself included."""
+    names = ANALYSIS_NAMES if layer in ANALYSIS_NAMES else ("latents", *SYNTHESIS_NAMES)
+    return [name for name in names[: names.index(layer) + 1] if name != "syn_2"]
+
+
+@pytest.mark.sim
+def test_made_pictures_reach_the_saturation_counters(quantized, tensors_of):
+    from xlic.pytest_plugin.fixtures import Picture
+    from xlic.pytest_plugin.pictures import make_picture
+    from xlic.rungs.int16 import Int16Rung
+
+    rung = Int16Rung(quantized)
+    _, _, saturations = tensors_of(rung, Picture("primaries", make_picture("primaries"), False))
+    assert sum(saturations.values()) > 0
