@@ -18,19 +18,16 @@ on the number of threads either.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from xlic.architecture import ConvLayer
 from xlic.files import Array
+from xlic.parallel import in_parallel
 
 Float64 = NDArray[np.float64]
 
@@ -221,29 +218,3 @@ def _phase_taps(layer: ConvLayer, phase: int) -> list[tuple[int, int]]:
     return [
         (j, (phase + j - half) // s) for j in range(layer.kernel) if (phase + j - half) % s == 0
     ]
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def in_parallel(work: Callable[[tuple[int, int]], None], items: list[tuple[int, int]]) -> None:
-    """Call ``work`` on each item, on as many threads as processors, BLAS to one thread each.
-
-    The first exception that ``work`` raises is raised again here.
-    """
-    threads = min(len(items), processors())
-    with _blas().limit(limits=1, user_api="blas"):
-        if threads <= 1:
-            for item in items:
-                work(item)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            for future in [pool.submit(work, item) for item in items]:
-                future.result()
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

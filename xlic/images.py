@@ -98,8 +98,9 @@ def check_pixels(pixels: object, where: str = "image") -> UInt8Image:
         or pixels.ndim != 3
         or pixels.shape[2] != 3
     ):
-        is_array = isinstance(pixels, np.ndarray)
-        found = f"{pixels.dtype}{list(pixels.shape)}" if is_array else type(pixels).__name__
+        found = type(pixels).__name__
+        if isinstance(pixels, np.ndarray):
+            found = f"{pixels.dtype}{list(pixels.shape)}"
         raise InputError(f"{where} is {found}, must be uint8 [height, width, 3]")
     check_size(pixels.shape[0], pixels.shape[1], where)
     return pixels

@@ -47,6 +47,9 @@ KIND = "weights"
 VERSION = 1
 _REMEDY = "make it with `xlic extract`"
 
+RAW_FILES = ("ana_w.bin", "ana_b.bin", "syn_w.bin", "syn_b.bin")
+"""The raw form: weights and vectors of analysis and synthesis."""
+
 Float32 = NDArray[np.float32]
 
 
@@ -170,6 +173,12 @@ def load_raw_weights(folder: str | os.PathLike[str]) -> Weights:
         InputError: a file is absent.
         FormatError: a file has another size than that many filters need, or holds NaN.
     """
+    absent = [name for name in RAW_FILES if not (Path(folder) / name).is_file()]
+    if absent:
+        raise InputError(
+            f"{folder} has no {absent[0]}; give a folder with {' '.join(RAW_FILES)} or a "
+            ".safetensors file"
+        )
     filters = len(read_bytes(Path(folder) / "ana_b.bin")) // 16 or DEFAULT_FILTERS
     tensors: dict[str, Float32] = {}
     for name, shapes in _raw_files(filters).items():

@@ -1,0 +1,1 @@
+"""The ``xlic`` command line."""

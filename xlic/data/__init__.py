@@ -1,0 +1,1 @@
+"""Shipped files; :mod:`xlic.shipped` finds them."""

@@ -24,6 +24,7 @@ from xlic.convolution import Convolution
 from xlic.errors import InputError
 from xlic.files import Progress
 from xlic.images import UInt8Image
+from xlic.parallel import single_threaded_blas
 from xlic.quantization.model import DECODER_INPUT
 from xlic.rungs.float64 import FloatRung
 from xlic.weights import Weights
@@ -110,7 +111,8 @@ def _add_moments(
         # The same places for the same image, whatever came before it.
         rng = np.random.default_rng(0)
         patches = Convolution(layer, kernel).sample_patches(x, _PATCHES, rng)
-        product = patches.T @ patches * (_PATCHES / len(patches))
+        with single_threaded_blas():
+            product = patches.T @ patches * (_PATCHES / len(patches))
         moments[layer.name] = moments[layer.name] + product if layer.name in moments else product
         if layer.activation is not None:
             x = tensors[layer.activation]

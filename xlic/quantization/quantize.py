@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xlic.architecture import ConvLayer, analysis_layers, synthesis_layers
 from xlic.errors import InputError
+from xlic.parallel import single_threaded_blas
 from xlic.quantization.calibrate import Calibration
 from xlic.quantization.model import (
     ACCUMULATOR_BITS,
@@ -156,7 +157,9 @@ class _Builder:
         unit = np.tile(_scale(fraction_in), layer.kernel**2)
         moment = self.calibration.moments[layer.name] * unit * unit[:, None]
         matrix = scaled.reshape(-1, layer.cout)
-        return compensated_round(matrix, moment, INT16_MAX).reshape(scaled.shape).astype(np.int16)
+        with single_threaded_blas():
+            rounded = compensated_round(matrix, moment, INT16_MAX)
+        return rounded.reshape(scaled.shape).astype(np.int16)
 
     def _bias(self, layer: ConvLayer) -> Float64:
         if layer.bias:

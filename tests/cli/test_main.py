@@ -1,0 +1,184 @@
+"""What the user of ``xlic`` sees when all is well, and when it is not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from xlic.cli import main as module
+from xlic.cli.main import cli, main
+from xlic.errors import InputError, MissingToolError, XlicError
+
+pytestmark = pytest.mark.sim
+
+
+def error_line(capsys):
+    """The one line on stderr; fails if there are more, or anything on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("xlic: error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """Make ``xlic bench`` raise a given exception."""
+
+    def install(error):
+        @click.command()
+        def fail():
+            raise error
+
+        monkeypatch.setattr(
+            module._LazyGroup, "get_command", lambda self, ctx, name: fail, raising=True
+        )
+
+    return install
+
+
+class TestUsageErrors:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["evla"], "Did you mean 'eval'?"),
+            (["nothing-like-it"], "No such command 'nothing-like-it'"),
+            (["--nonsense"], "No such option"),
+            (["eval", "--imagse", "x"], "--images"),
+            (["eval"], "Missing option '--images'"),
+            (["encode"], "Missing argument 'IMAGE'"),
+            (["demo", "--lambda", "3"], "'3' is not one of '0.125', '0.01'"),
+            (["demo", "a.png", "b.png"], "quote patterns"),
+            (["bench", "--repeats", "0"], "not in the range"),
+            (["quantize", "--headroom", "x"], "not a valid float"),
+            (["bench", "--size", "7"], "768x512"),
+            (["bench", "--size", "0x5"], "at least 1×1"),
+        ],
+    )
+    def test_are_one_line_with_the_remedy(self, capsys, arguments, expected):
+        assert main(arguments) == 2
+        line = error_line(capsys)
+        assert expected in line
+        assert "help" in line or "768x512" in line or "1×1" in line
+
+
+class TestFailures:
+    @pytest.mark.parametrize("kind", [XlicError, InputError, MissingToolError])
+    def test_of_the_projects_own_kind_are_one_line(self, capsys, raising, kind):
+        raising(kind("cannot do\n  this; do that"))
+        assert main(["bench"]) == 2
+        assert error_line(capsys) == "xlic: error: cannot do this; do that"
+
+    def test_for_want_of_memory_are_one_line(self, capsys, raising):
+        raising(MemoryError())
+        assert main(["bench"]) == 2
+        assert "out of memory" in error_line(capsys)
+
+    def test_of_the_system_name_file_and_reason(self, capsys, raising):
+        raising(OSError(errno.ENOSPC, "No space left on device", "/full/disk"))
+        assert main(["bench"]) == 2
+        assert "/full/disk: No space left on device" in error_line(capsys)
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+    def test_by_interruption_have_status_130(self, raising, error):
+        raising(error)
+        assert main(["bench"]) == 130
+
+    def test_that_are_defects_keep_their_traceback(self, raising):
+        raising(ZeroDivisionError("a defect"))
+        with pytest.raises(ZeroDivisionError):
+            main(["bench"])
+
+
+class TestHelp:
+    def test_lists_every_command_without_loading_numpy(self):
+        code = (
+            "import sys; from xlic.cli.main import main; status = main(['--help']); "
+            "heavy = {'numpy', 'scipy', 'matplotlib', 'tensorflow', 'numba'} & set(sys.modules); "
+            "sys.exit(status or ','.join(heavy) or 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        for name in module._COMMANDS:
+            assert name in done.stdout
+
+    @pytest.mark.parametrize("name", list(module._COMMANDS))
+    def test_of_each_command_explains_it(self, capsys, name):
+        assert main([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "Usage: xlic" in text
+        assert len(text.splitlines()) > 8
+
+    @pytest.mark.parametrize("name", ["demo", "eval", "quantize", "encode", "decode", "bench"])
+    def test_of_each_simulation_command_has_an_example(self, capsys, name):
+        main([name, "--help"])
+        assert f"Example: xlic {name}" in capsys.readouterr().out
+
+    def test_is_shown_where_no_command_is_given(self, capsys):
+        assert main([]) == 0
+        assert "xlic demo" in capsys.readouterr().out
+
+    def test_version_is_the_packages(self, capsys):
+        from xlic import __version__
+
+        assert main(["--version"]) == 0
+        assert __version__ in capsys.readouterr().out
+
+
+class TestGlobalOptions:
+    def test_before_the_command_reach_it(self, monkeypatch):
+        seen = {}
+
+        @click.command()
+        @click.pass_context
+        def look(ctx):
+            seen.update(ctx.obj)
+
+        monkeypatch.setattr(module._LazyGroup, "get_command", lambda self, ctx, name: look)
+        assert main(["-V", "--model_path", "trained", "train"]) == 0
+        assert seen == {"verbose": True, "model_path": "trained"}
+
+    def test_are_off_by_default(self, monkeypatch):
+        seen = {}
+
+        @click.command()
+        @click.pass_obj
+        def look(obj):
+            seen.update(obj)
+
+        monkeypatch.setattr(module._LazyGroup, "get_command", lambda self, ctx, name: look)
+        main(["train"])
+        assert seen == {"verbose": False, "model_path": None}
+        assert isinstance(cli, click.Group)
+
+
+class TestStandardOutput:
+    COMMAND = (sys.executable, "-c", "import sys; from xlic.cli.main import main; sys.exit(main())")
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+    def test_on_a_full_disk_is_a_one_line_error(self):
+        with open("/dev/full", "w") as full:  # noqa: PTH123
+            done = subprocess.run(
+                [*self.COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            "xlic: error: the system refused: No space left on device"
+        ]
+
+    def test_that_nobody_reads_is_no_error_message(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [*self.COMMAND, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+        os.close(writer)
+        assert done.returncode not in (0, 2)
+        assert done.stderr == ""

@@ -1,0 +1,421 @@
+"""The commands that need neither TensorFlow nor hardware, from arguments to files."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from tests.cli.test_main import error_line
+from tests.evaluation.small import FILTERS, photo, small_model, small_weights
+from xlic import shipped
+from xlic.cli.common import _PlainProgress, find_images, progress_shown
+from xlic.cli.main import main
+from xlic.errors import InputError
+from xlic.files import load_container, save_container
+from xlic.images import read_image, write_png
+from xlic.quantization.model import load_quantized, save_quantized
+from xlic.rungs.int16 import Int16Rung
+from xlic.tfmodel.backend import backend
+from xlic.weights import save_weights
+
+pytestmark = pytest.mark.sim
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Weights, a quantized model, both without tables too, and three pictures."""
+    folder = tmp_path_factory.mktemp("sources")
+    weights = small_weights()
+    save_weights(weights, folder / "w.safetensors")
+    save_weights(small_weights(tables=False), folder / "bare.safetensors")
+    model = small_model()
+    save_quantized(model, folder / "q.safetensors")
+    save_quantized(replace(model, tables=None), folder / "q_bare.safetensors")
+    for index in range(3):
+        write_png(folder / f"{index}.png", photo(24 + index, 40, index))
+    return folder
+
+
+@pytest.fixture
+def here(sources, tmp_path, monkeypatch):
+    """An empty working folder, in an installation that ships photographs only."""
+    work, data = tmp_path / "work", tmp_path / "data"
+    work.mkdir()
+    data.mkdir()
+    write_png(data / "coffee.png", photo(33, 40, 7))
+    monkeypatch.setattr(shipped, "data_folder", lambda: data)
+    monkeypatch.chdir(work)
+    return work
+
+
+def q(sources):
+    return str(sources / "q.safetensors")
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+class TestEncodeAndDecode:
+    def test_give_the_simulations_picture(self, sources, here):
+        image = sources / "1.png"
+        assert main(["encode", "--model", q(sources), str(image), "a.tfci"]) == 0
+        assert main(["decode", "--model", q(sources), "a.tfci", "a.png"]) == 0
+        rung = Int16Rung(load_quantized(q(sources)))
+        pixels = read_image(image).pixels
+        wanted = rung.synthesize(rung.analyze(pixels).output, pixels.shape[:2]).output
+        assert np.array_equal(read_image("a.png").pixels, wanted)
+
+    def test_name_their_output_after_the_input(self, sources, here):
+        (here / "p.png").write_bytes((sources / "0.png").read_bytes())
+        assert main(["encode", "--model", q(sources), "p.png"]) == 0
+        assert main(["decode", "--model", q(sources), "p.png.tfci"]) == 0
+        assert files_in(here) == ["p.png", "p.png.tfci", "p.png.tfci.png"]
+
+    @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+    def test_refuse_a_damaged_stream_and_write_nothing(self, sources, here, capsys, damage):
+        main(["encode", "--model", q(sources), str(sources / "0.png"), "a.tfci"])
+        data = bytearray((here / "a.tfci").read_bytes())
+        data[len(data) // 2] ^= 0x10
+        damaged = {
+            "truncated": data[: len(data) // 2],
+            "flipped": data,
+            "empty": b"",
+            "text": b"hello, no stream",
+        }[damage]
+        (here / "a.tfci").write_bytes(damaged)
+        capsys.readouterr()
+        assert main(["decode", "--model", q(sources), "a.tfci", "a.png"]) == 2
+        error_line(capsys)
+        assert files_in(here) == ["a.tfci"]
+
+    def test_say_what_they_converted(self, here, sources, capsys):
+        PillowImage.fromarray(np.full((20, 30), 40000, np.uint16)).save("wide.png")
+        PillowImage.fromarray(photo(20, 30)).quantize(16).save("palette.png")
+        alpha = np.dstack([photo(20, 30), np.full((20, 30), 100, np.uint8)])
+        PillowImage.fromarray(alpha).save("alpha.png")
+        for name, note in (
+            ("wide", "from 16 to 8 bits"),
+            ("palette", "converted from P to RGB"),
+            ("alpha", "transparency laid on white"),
+        ):
+            assert main(["encode", "--model", q(sources), f"{name}.png"]) == 0
+            assert note in capsys.readouterr().err
+
+    def test_without_entropy_tables_name_the_remedy(self, here, sources, capsys):
+        bare = str(sources / "q_bare.safetensors")
+        assert main(["encode", "--model", bare, str(sources / "0.png"), "a.tfci"]) == 2
+        assert "xlic extract" in error_line(capsys)
+        assert files_in(here) == []
+
+
+class TestBadInput:
+    @pytest.fixture
+    def bad_images(self, here, sources):
+        (here / "text.png").write_text("no image")
+        whole = (sources / "0.png").read_bytes()
+        (here / "cut.png").write_bytes(whole[: len(whole) // 2])
+        # IHDR of zero width; its checksum is made to fit.
+        import zlib
+
+        header = b"IHDR" + bytes(4) + whole[20:29]
+        zero = whole[:12] + header + zlib.crc32(header).to_bytes(4, "big") + whole[33:]
+        (here / "zero.png").write_bytes(zero)
+        return here
+
+    @pytest.mark.parametrize("name", ["absent.png", "text.png", "cut.png", "zero.png", "."])
+    @pytest.mark.parametrize("command", ["encode", "demo"])
+    def test_images_are_one_line_and_leave_no_file(
+        self, bad_images, sources, capsys, command, name
+    ):
+        before = files_in(bad_images)
+        assert main([command, "--model", q(sources), name]) == 2
+        assert name in error_line(capsys)
+        assert files_in(bad_images) == before
+
+    @pytest.mark.parametrize(
+        ("arguments", "remedy"),
+        [
+            (["demo"], "xlic quantize"),
+            (["demo", "--model", "absent"], "cannot read"),
+            (["encode", "--model", "{s}/w.safetensors", "{s}/0.png"], "xlic quantize"),
+            (["decode", "--model", "{s}/q.safetensors", "absent.tfci"], "cannot read"),
+            (["eval", "--weights", "absent", "--images", "{s}/*.png"], "no weights at absent"),
+            (["eval", "--weights", "{s}", "--images", "{s}/*.png"], "ana_"),
+            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}/*.gif"], "no image"),
+            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}"], "/*.png'"),
+            (["eval", "--weights", "{s}/w.safetensors", "--images", "{s}/*.png"], "--calibrate"),
+            (
+                ["quantize", "--weights", "{s}/w.safetensors", "--calibrate", "x*", "--out", "o"],
+                "no image matches",
+            ),
+            (["demo", "--weights", "{s}/w.safetensors"], "xlic quantize --weights"),
+        ],
+    )
+    def test_files_name_the_remedy(self, here, sources, capsys, arguments, remedy):
+        assert main([argument.format(s=sources) for argument in arguments]) == 2
+        assert remedy in error_line(capsys)
+        assert files_in(here) == []
+
+    def test_models_with_nan_or_of_another_version_are_refused(self, here, sources, capsys):
+        weights = small_weights()
+        tensors = {name: value.copy() for name, value in weights.tensors.items()}
+        tensors["ana_1.bias"][0] = np.nan
+        save_weights(replace(weights, tensors=tensors), "nan.safetensors")
+        arrays, metadata = load_container(q(sources), kind="quantized", version=1, remedy="")
+        save_container(
+            "later.safetensors", kind="quantized", version=99, arrays=arrays, metadata=metadata
+        )
+        images = f"{sources}/*.png"
+        assert main(["eval", "--weights", "nan.safetensors", "--images", images]) == 2
+        assert "NaN" in error_line(capsys)
+        assert main(["eval", "--weights", "later.safetensors", "--images", images]) == 2
+        assert "version 99" in error_line(capsys)
+
+
+class TestFullDisk:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["encode", "--model", "{s}/q.safetensors", "{s}/0.png", "out.tfci"],
+            ["demo", "{s}/0.png", "--model", "{s}/q.safetensors", "--out", "."],
+            ["eval", "--weights", "{s}/q.safetensors", "--images", "{s}/0.png", "--json", "o.json"],
+            [
+                *("quantize", "--weights", "{s}/w.safetensors", "--calibrate", "{s}/*.png"),
+                *("--out", "q2.safetensors"),
+            ],
+        ],
+        ids=lambda arguments: arguments[0],
+    )
+    def test_is_one_line_and_leaves_no_part(self, here, sources, capsys, monkeypatch, arguments):
+        def full(self, data):
+            with self.open("wb") as file:
+                file.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        assert main([argument.format(s=sources) for argument in arguments]) == 2
+        err = capsys.readouterr().err.splitlines()
+        assert len([line for line in err if "error" in line]) == 1
+        assert "No space left on device" in err[-1]
+        assert files_in(here) == []
+
+
+class TestQuantize:
+    def run(self, sources, *more):
+        return main(
+            [
+                *("quantize", "--weights", str(sources / "w.safetensors")),
+                *("--calibrate", f"{sources}/*.png", "--out", "q2.safetensors", *more),
+            ]
+        )
+
+    def test_writes_a_model_of_those_weights_and_lists_its_channels(self, here, sources, capsys):
+        assert self.run(sources, "--channels") == 0
+        model = load_quantized("q2.safetensors")
+        assert model.weights_identity == small_weights().identity
+        shown = capsys.readouterr()
+        for name in ("ana_0", "igdn_1", "latents", "syn_2"):
+            assert name in shown.out
+        assert "calibrated on 3 images" in shown.err
+        assert shown.out.count("channel ") >= 11
+
+    def test_reports_per_channel_in_json(self, here, sources, capsys):
+        assert self.run(sources, "--json") == 0
+        report = json.loads(capsys.readouterr().out)
+        tensors = {tensor["name"]: tensor for tensor in report["tensors"]}
+        assert report["identity"] == load_quantized("q2.safetensors").identity
+        assert report["calibration"] == ["0.png", "1.png", "2.png"]
+        for key in ("fraction_bits", "range_used", "saturations"):
+            assert len(tensors["gdn_1"][key]) == FILTERS
+        assert set(tensors["gdn_1"]["shifts"]) == {"norm_shift", "out_shift"}
+        assert max(tensors["ana_0"]["range_used"]) <= 1
+
+    def test_headroom_leaves_that_much_of_the_range_unused(self, here, sources, capsys):
+        assert self.run(sources, "--json", "--headroom", "16") == 0
+        tensors = json.loads(capsys.readouterr().out)["tensors"]
+        (used,) = (np.array(t["range_used"]) for t in tensors if t["name"] == "syn_1")
+        assert used.max() <= 1 / 16
+        assert used.min() > 1 / 64
+
+
+class TestEval:
+    def run(self, sources, *more):
+        return main(["eval", "--images", f"{sources}/*.png", *more])
+
+    def test_of_a_model_with_its_weights_fills_every_figure(self, here, sources, capsys):
+        floats = str(sources / "w.safetensors")
+        arguments = ["--weights", q(sources), "--float-weights", floats, "--json", "r.json"]
+        assert self.run(sources, *arguments) == 0
+        report = json.loads((here / "r.json").read_text())
+        assert [image["file"] for image in report["images"]] == ["0.png", "1.png", "2.png"]
+        for image in report["images"]:
+            for key in ("bpp", "psnr", "float_psnr", "symbol_mismatch", "saturations"):
+                assert isinstance(image[key], int | float), key
+        assert report["mean"]["bpp"] == pytest.approx(np.mean([i["bpp"] for i in report["images"]]))
+        shown = capsys.readouterr().out
+        assert "bpp: stream" in shown
+        assert "worst image" in shown
+        assert max(map(len, shown.splitlines()[:8])) <= 80
+
+    def test_without_models_takes_all_that_ship(self, here, sources, capsys):
+        assert self.run(sources) == 2
+        assert "bls2017_lambda0.125_int16.safetensors" in error_line(capsys)
+        for lmbda in shipped.LAMBDAS:
+            name = f"bls2017_lambda{lmbda}_int16.safetensors"
+            save_quantized(load_quantized(q(sources)), shipped.data_folder() / name)
+        assert self.run(sources, "--json", "-") == 0
+        found = json.loads(capsys.readouterr().out)["models"]
+        assert {m["model"]["label"] for m in found} == {"shipped"}
+
+    def test_of_a_model_alone_says_what_is_unknown(self, here, sources, capsys):
+        assert self.run(sources, "--weights", q(sources), "--json", "-") == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["mean"]["float_psnr"] is None
+        assert "--float-weights" in report["model"]["notes"][0]
+
+    def test_of_weights_without_tables_is_labelled_as_entropy(self, here, sources, capsys):
+        bare = str(sources / "bare.safetensors")
+        assert self.run(sources, "--weights", bare, "--rung", "float", "--json", "r.json") == 0
+        assert "zeroth-order entropy" in " ".join(capsys.readouterr().out.split())
+        report = json.loads((here / "r.json").read_text())
+        assert report["model"]["bpp_kind"] == "zeroth-order entropy"
+        assert {image["bpp_kind"] for image in report["images"]} == {"zeroth-order entropy"}
+
+    def test_calibrates_weights_for_the_simulation(self, here, sources, capsys):
+        weights = str(sources / "w.safetensors")
+        arguments = ["--weights", weights, "--calibrate", f"{sources}/*.png", "--json", "-"]
+        assert self.run(sources, *arguments) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["model"]["rung"] == "sim"
+        assert 0 <= report["mean"]["symbol_mismatch"] < 0.05
+
+    def test_on_tensorflow_without_it_says_what_to_install(
+        self, here, sources, capsys, monkeypatch
+    ):
+        for name in ("tensorflow", "tensorflow_compression"):
+            monkeypatch.setitem(sys.modules, name, None)
+        backend.cache_clear()
+        weights = str(sources / "w.safetensors")
+        assert self.run(sources, "--weights", weights, "--rung", "model") == 2
+        assert "pip install 'xlic[model]'" in error_line(capsys)
+
+    def test_of_two_rungs_lists_both_and_draws_them(self, here, sources, capsys):
+        arguments = [
+            *("--weights", f"mine={q(sources)}", "--float-weights", f"{sources}/w.safetensors"),
+            *("--rung", "sim", "--rung", "float", "--json", "r.json", "--plot", "rd.png"),
+        ]
+        assert self.run(sources, *arguments) == 0
+        report = json.loads((here / "r.json").read_text())
+        assert [m["model"]["rung"] for m in report["models"]] == ["sim", "float"]
+        assert {m["model"]["label"] for m in report["models"]} == {"mine"}
+        assert report["models"][1]["mean"]["symbol_mismatch"] == 0
+        assert PillowImage.open("rd.png").format == "PNG"
+
+    def test_of_several_models_under_one_label_gives_a_bd_rate(self, here, sources, capsys):
+        save_weights(small_weights(seed=4), "other.safetensors")
+        arguments = [
+            *("--weights", f"a={sources}/w.safetensors", "--weights", "a=other.safetensors"),
+            *("--rung", "float", "--json", "-"),
+        ]
+        assert self.run(sources, *arguments) == 0
+        rates = json.loads(capsys.readouterr().out)["bd_rate"]
+        assert rates[0]["test"] == "a (float)"
+        assert rates[0]["points"][0] == 2
+
+
+class TestDemo:
+    def test_without_arguments_takes_what_ships(self, here, sources, capsys):
+        data = shipped.data_folder()
+        save_weights(small_weights(), data / "bls2017_lambda0.125.safetensors")
+        save_quantized(load_quantized(q(sources)), data / "bls2017_lambda0.125_int16.safetensors")
+        assert main(["demo"]) == 0
+        shown = capsys.readouterr().out
+        for word in ("ana_0", "syn_2", "MMAC", "SQNR", "saturated", "PSNR", "MS-SSIM", "bit/pixel"):
+            assert word in shown
+        assert max(map(len, shown.splitlines()[:18])) <= 80
+        assert files_in(here) == [
+            "xlic_demo/coffee.tfci",
+            "xlic_demo/coffee_comparison.png",
+            "xlic_demo/coffee_decoded.png",
+        ]
+
+    def test_prints_json_alone_on_request(self, here, sources, capsys):
+        image = str(sources / "2.png")
+        floats = ["--weights", str(sources / "w.safetensors")]
+        assert main(["demo", image, "--model", q(sources), *floats, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert len(report["rows"]) == 13
+        assert report["bpp"] == 8 * report["stream_bytes"] / (26 * 40)
+        assert Path(report["files"]["stream"]).stat().st_size == report["stream_bytes"]
+
+    def test_says_what_it_converted(self, here, sources, capsys):
+        PillowImage.fromarray(photo(20, 30)).convert("L").save("grey.png")
+        assert main(["demo", "grey.png", "--model", q(sources)]) == 0
+        shown = capsys.readouterr().out
+        assert "converted from L to RGB" in shown
+        assert "--weights" in shown
+
+
+class TestBench:
+    def test_prints_ratio_bounds_and_machine(self, here, sources, capsys):
+        arguments = ["bench", "--model", q(sources), "--size", "64x32", "--repeats", "1"]
+        assert main(arguments) == 0
+        shown = capsys.readouterr().out
+        for word in ("ratio INT16 / BLAS", "≤ 1.8", "peak memory", "cpu:", "blas:", "numpy:"):
+            assert word in shown
+
+    def test_sorts_sizes_and_prints_json(self, here, sources, capsys):
+        arguments = ["bench", "--model", q(sources), "--size", "64x32", "--size", "16x16"]
+        assert main([*arguments, "--repeats", "1", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert [(size["width"], size["height"]) for size in report["sizes"]] == [(16, 16), (64, 32)]
+        assert report["sizes"][0]["ratio"] > 0
+        assert report["machine"]["cpu"]
+
+
+class TestFindingImages:
+    def test_sorts_and_goes_into_folders(self, tmp_path):
+        for name in ("b/2.png", "a/1.png", "a/2.png", "c.txt"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("")
+        found = find_images(f"{tmp_path}/**/*.png")
+        # Names that occur twice keep their folder.
+        assert [name for name, _ in found] == [
+            "1.png",
+            str(tmp_path / "a/2.png"),
+            str(tmp_path / "b/2.png"),
+        ]
+
+    def test_leaves_folders_out(self, tmp_path):
+        (tmp_path / "folder.png").mkdir()
+        with pytest.raises(InputError, match="no image matches"):
+            find_images(f"{tmp_path}/*.png")
+
+
+class TestProgress:
+    def test_of_short_work_is_silent_off_a_terminal(self, capsys):
+        with progress_shown() as progress:
+            progress("layer", 1, 3)
+        assert capsys.readouterr().err == ""
+
+    def test_of_long_work_is_a_line_every_few_seconds(self, capsys, monkeypatch):
+        now = [0.0]
+        monkeypatch.setattr("xlic.cli.common.time.monotonic", lambda: now[0])
+        progress = _PlainProgress()
+        for second in range(15):
+            now[0] = float(second)
+            progress("layer", second, 15)
+        lines = capsys.readouterr().err.splitlines()
+        assert lines == [
+            "xlic: layer (2/15)",
+            "xlic: layer (7/15)",
+            "xlic: layer (12/15)",
+        ]

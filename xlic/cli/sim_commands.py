@@ -1,0 +1,456 @@
+"""Commands that need neither TensorFlow nor hardware."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from xlic.cli.common import (
+    NamedPath,
+    console,
+    counted,
+    find_images,
+    print_json,
+    progress_shown,
+    read_images,
+    say,
+    write_json_file,
+)
+from xlic.errors import InputError
+from xlic.shipped import LAMBDAS
+
+if TYPE_CHECKING:
+    from xlic.entropy.tables import EntropyTables
+    from xlic.evaluation.evaluate import ModelResult
+    from xlic.files import Progress
+    from xlic.quantization.model import QuantizedModel
+
+_LAMBDA = click.option(
+    "--lambda",
+    "lmbda",
+    type=click.Choice(LAMBDAS),
+    default=LAMBDAS[0],
+    show_default=True,
+    help="Which shipped model, where none is given.",
+)
+_MODEL = click.option("--model", metavar="Q", help="Quantized model; default: the shipped one.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.command(epilog="Example: xlic demo holiday.jpg --out shown")
+@click.argument("image", required=False)
+@_MODEL
+@click.option("--weights", metavar="W", help="Float weights to compare with, of the same model.")
+@_LAMBDA
+@click.option("--out", default="xlic_demo", show_default=True, help="Folder for the files.")
+@_JSON
+def demo(
+    image: str | None,
+    model: str | None,
+    weights: str | None,
+    lmbda: str,
+    out: str,
+    as_json: bool,
+) -> None:
+    """Encode IMAGE with the INT16 simulation, decode it, and show every layer.
+
+    IMAGE is any file that Pillow reads; without it, a shipped photograph is used. Prints shape,
+    multiply-accumulates, time, SQNR against float64 and saturations per layer, then rate and
+    quality; writes the stream, the decoded picture, and original, decoded picture and error side
+    by side.
+    """
+    from xlic import shipped
+    from xlic.cli.tables import demo_figures, demo_table
+    from xlic.demo import run_demo
+    from xlic.evaluation.models import float_weights_of
+    from xlic.images import read_image
+
+    source = Path(image) if image else shipped.photo_path()
+    loaded = read_image(source)
+    quantized = _quantized(model, weights, lmbda)
+    floats = float_weights_of(quantized, () if weights is None else (weights,))
+    notes = [f"{source.name}: {note}" for note in loaded.notes]
+    if floats is None:
+        notes.append("nothing is compared with float64; give the float weights with --weights")
+    with progress_shown() as progress:
+        result = run_demo(
+            source.name, loaded.pixels, quantized, floats, Path(out), progress, tuple(notes)
+        )
+    if as_json:
+        print_json(result.as_dict())
+        return
+    out_console = console()
+    out_console.print(demo_table(result))
+    out_console.print(
+        'Times with " are part of the line above. SQNR is against float64; that of ana_2 and\n'
+        "syn_2 is between rounded symbols and pixels, that of the total between the pictures\n"
+        "of the two codecs from end to end.\n",
+        markup=False,
+        soft_wrap=True,
+    )
+    out_console.print(demo_figures(result))
+    for note in result.notes:
+        out_console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+@click.command(epilog="Example: xlic encode photo.png photo.tfci")
+@click.argument("image")
+@click.argument("stream", required=False)
+@_MODEL
+@_LAMBDA
+def encode(image: str, stream: str | None, model: str | None, lmbda: str) -> None:
+    """Encode IMAGE to STREAM (default: IMAGE.tfci) with the INT16 simulation."""
+    from xlic.entropy.codec import compress
+    from xlic.files import write_bytes
+    from xlic.rungs.int16 import Int16Rung
+
+    quantized = _quantized(model, None, lmbda)
+    tables = _tables(quantized, model)
+    ((_, pixels),) = read_images([(Path(image).name, Path(image))])
+    size = (pixels.shape[0], pixels.shape[1])
+    with progress_shown() as progress:
+        run = Int16Rung(quantized).analyze(pixels, progress=progress)
+        progress("range coder", 0, 0)
+        data = compress(run.output, size, tables)
+    target = stream or f"{image}.tfci"
+    write_bytes(target, data)
+    say(
+        f"{target}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
+        f"{sum(run.saturations.values())} saturations"
+    )
+
+
+@click.command(epilog="Example: xlic decode photo.tfci photo.png")
+@click.argument("stream")
+@click.argument("image", required=False)
+@_MODEL
+@_LAMBDA
+def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> None:
+    """Decode STREAM to the PNG file IMAGE (default: STREAM.png) with the INT16 simulation.
+
+    The model must be the one that encoded: a stream does not name it.
+    """
+    from xlic.entropy.codec import decompress
+    from xlic.files import read_bytes
+    from xlic.images import write_png
+    from xlic.rungs.int16 import Int16Rung
+
+    quantized = _quantized(model, None, lmbda)
+    tables = _tables(quantized, model)
+    with progress_shown() as progress:
+        progress("range decoder", 0, 0)
+        symbols, size = decompress(read_bytes(stream), tables)
+        run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
+    target = image or f"{stream}.png"
+    write_png(target, run.output)
+    say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
+
+
+@click.command(
+    "eval",
+    epilog="Example: xlic eval --weights q.safetensors --images 'kodak/*.png' --plot rd.png",
+)
+@click.option(
+    "--weights",
+    "sources",
+    multiple=True,
+    metavar="[LABEL=]W|Q",
+    help="Float weights or quantized model; repeat for several. Those of one LABEL make one "
+    "rate–distortion curve.  [default: the shipped models]",
+)
+@click.option("--images", "pattern", required=True, metavar="GLOB", help="Images to judge by.")
+@click.option("--calibrate", metavar="GLOB", help="Images to quantize float weights with.")
+@click.option(
+    "--rung",
+    "rungs",
+    multiple=True,
+    type=click.Choice(("sim", "float", "model")),
+    help="INT16, float64 or TensorFlow; repeat to compare.  [default: sim]",
+)
+@click.option(
+    "--float-weights",
+    multiple=True,
+    metavar="W",
+    help="Float weights of quantized models; repeat for several.",
+)
+@click.option(
+    "--json", "json_path", metavar="OUT", help="Write the figures as JSON; - prints them."
+)
+@click.option("--plot", metavar="OUT.png", help="Draw the rate–distortion plot.")
+def eval_(
+    sources: tuple[str, ...],
+    pattern: str,
+    calibrate: str | None,
+    rungs: tuple[str, ...],
+    float_weights: tuple[str, ...],
+    json_path: str | None,
+    plot: str | None,
+) -> None:
+    """Evaluate models over images: rate, quality, and what INT16 changed.
+
+    Where a model has no entropy tables, bpp is the zeroth-order entropy of its symbols per
+    channel, and is labelled so. Several models or rungs are compared by BD-rate where each curve
+    has two or more λ. JPEG of the same images is always measured beside.
+    """
+    from xlic import shipped
+    from xlic.cli.tables import bd_rate_table, eval_table
+    from xlic.evaluation import comparison
+    from xlic.evaluation.anchors import jpeg_curve, mean_curve
+    from xlic.evaluation.evaluate import curves, report
+    from xlic.evaluation.plot import rd_plot
+
+    paths = find_images(pattern)
+    if not sources:
+        sources = tuple(f"shipped={shipped.model_path(lmbda)}" for lmbda in LAMBDAS)
+    with progress_shown() as progress:
+        results = _evaluate(sources, rungs or ("sim",), paths, calibrate, float_weights, progress)
+        jpeg_curves = []
+        for done, (name, pixels) in enumerate(read_images(paths, quiet=True)):
+            progress(f"JPEG of {name}", done, len(paths))
+            jpeg_curves.append(jpeg_curve(pixels))
+    jpeg = mean_curve(jpeg_curves)
+    rates = comparison.bd_rates(
+        curves(results), comparison.reference_curves(jpeg, [name for name, _ in paths])
+    )
+    if json_path == "-":
+        print_json(report(results, rates, jpeg))
+    else:
+        out = console()
+        for result in results:
+            out.print(eval_table(result))
+            for note in _findings(result, comparison.psnr_of_jpeg_at(jpeg, result.mean()["bpp"])):
+                out.print(note, markup=False, soft_wrap=True)
+        if rates:
+            out.print(bd_rate_table(rates))
+        if json_path:
+            write_json_file(json_path, report(results, rates, jpeg))
+    if plot:
+        references = comparison.published_curves() | {comparison.JPEG_MEASURED: list(jpeg)}
+        kinds = ", ".join(sorted({result.bpp_kind for result in results}))
+        title = f"mean of {len(paths)} image{'s' if len(paths) > 1 else ''}"
+        rd_plot(plot, curves(results), references, title, f"bits per pixel ({kinds})")
+
+
+@click.command(
+    epilog="Example: xlic quantize --weights w.safetensors --calibrate 'photos/*.png' "
+    "--out q.safetensors"
+)
+@click.option("--weights", required=True, metavar="W", help="Float weights, file or folder.")
+@click.option(
+    "--calibrate",
+    "pattern",
+    required=True,
+    metavar="GLOB",
+    help="Several photographs, not those that the model will be judged on.",
+)
+@click.option("--out", required=True, metavar="Q", help="The quantized model, a .safetensors file.")
+@click.option(
+    "--headroom",
+    type=click.FloatRange(1, 1024),
+    help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
+    "  [default: 2 for the encoder, 4 for the decoder]",
+)
+@click.option("--channels", is_flag=True, help="Report on every channel too.")
+@_JSON
+def quantize(
+    weights: str, pattern: str, out: str, headroom: float | None, channels: bool, as_json: bool
+) -> None:
+    """Make an INT16 model: integers, tables and identities in one file.
+
+    Runs the float codec over the calibration images, chooses a power-of-two scale per channel,
+    then runs the INT16 codec over the same images and counts saturations. Reports per layer and
+    channel: fraction bits, shifts, share of the int16 range used, saturations.
+    """
+    from xlic.cli.tables import channel_table, quantize_table
+    from xlic.quantization.calibrate import calibrate
+    from xlic.quantization.model import save_quantized
+    from xlic.quantization.quantize import ANALYSIS_HEADROOM, SYNTHESIS_HEADROOM
+    from xlic.quantization.quantize import quantize as make
+    from xlic.quantization.report import count_saturations, quantization_report
+    from xlic.weights import load_weights
+
+    floats = load_weights(weights)
+    paths = find_images(pattern)
+    with progress_shown() as progress:
+        measured = counted(progress, "calibrating on", len(paths))
+        calibration = calibrate(floats, read_images(paths), measured)
+        model = make(
+            floats, calibration, headroom or ANALYSIS_HEADROOM, headroom or SYNTHESIS_HEADROOM
+        )
+        # Written before the check below, which takes as long again and changes nothing.
+        save_quantized(model, out)
+        checked = counted(progress, "checking on", len(paths))
+        saturations = count_saturations(model, read_images(paths, quiet=True), checked)
+    tensors = quantization_report(model, calibration, saturations)
+    if as_json:
+        facts = {
+            "file": out,
+            "identity": model.identity,
+            "weights_identity": model.weights_identity,
+            "lambda": model.lmbda,
+            "calibration": [name for name, _ in paths],
+            "tensors": [tensor.as_json() for tensor in tensors],
+        }
+        print_json(facts)
+        return
+    console().print(quantize_table(tensors))
+    if channels:
+        for tensor in tensors:
+            console().print(channel_table(tensor))
+    say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
+
+
+@click.command(epilog="Example: xlic bench --size 768x512")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="WxH",
+    help="Image size; repeat for several.  [default: 768x512 and 2048x1365]",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Measurements of each figure; median, least and most are shown.",
+)
+@_MODEL
+@_LAMBDA
+@_JSON
+def bench(
+    sizes: tuple[str, ...], repeats: int, model: str | None, lmbda: str, as_json: bool
+) -> None:
+    """Time INT16 encoding and decoding against plain matrix products.
+
+    The yardstick: the same multiply-accumulates as float64 matrix products by the BLAS in this
+    process, and nothing else. Times are of the transforms; the range coder is timed on its own.
+    """
+    from xlic import bench as benchmark
+    from xlic import shipped
+    from xlic.cli.tables import bench_table
+    from xlic.images import read_image
+
+    # Rising sizes: the peak memory of a process only grows.
+    chosen = sorted(
+        (_size(size) for size in sizes or ("768x512", "2048x1365")), key=lambda wh: wh[0] * wh[1]
+    )
+    quantized = _quantized(model, None, lmbda)
+    photo = read_image(shipped.photo_path()).pixels
+    machine = benchmark.machine()
+    with progress_shown() as progress:
+        results = [
+            benchmark.bench_size(
+                quantized, benchmark.photograph_of_size(photo, *size), repeats, progress
+            )
+            for size in chosen
+        ]
+    if as_json:
+        print_json({"machine": machine, "sizes": [result.as_dict() for result in results]})
+        return
+    out = console()
+    for result in results:
+        out.print(bench_table(result))
+    for key, value in machine.items():
+        shown = "; ".join(value) if isinstance(value, list) else value
+        out.print(f"{key}: {shown}", markup=False, soft_wrap=True)
+    if machine["load"] > 0.5:
+        out.print("note: the machine was not idle at the start; figures are disturbed")
+
+
+def _quantized(model: str | None, weights: str | None, lmbda: str) -> QuantizedModel:
+    """The model given, the shipped one of the weights given, or the shipped one of this λ."""
+    from xlic import shipped
+    from xlic.quantization.model import load_quantized
+
+    if model is not None:
+        return load_quantized(model)
+    if weights is None:
+        return load_quantized(shipped.model_path(lmbda))
+    from xlic.weights import load_weights
+
+    path = shipped.model_of_weights(load_weights(weights))
+    if path is None:
+        raise InputError(
+            f"{weights} are not shipped weights; quantize them first: xlic quantize --weights "
+            f"{weights} --calibrate 'GLOB' --out Q, then add --model Q"
+        )
+    return load_quantized(path)
+
+
+def _tables(model: QuantizedModel, name: str | None) -> EntropyTables:
+    if model.tables is None:
+        raise InputError(
+            f"{name or 'the model'} has no entropy tables, so it has no streams; quantize weights "
+            "that `xlic extract` made from a trained model"
+        )
+    return model.tables
+
+
+def _evaluate(
+    sources: Sequence[str],
+    rungs: Sequence[str],
+    paths: Sequence[NamedPath],
+    calibrate: str | None,
+    float_weights: Sequence[str],
+    progress: Progress,
+) -> list[ModelResult]:
+    from xlic.evaluation.evaluate import ModelResult, evaluate_image, warm_up_range_coder
+    from xlic.evaluation.models import candidate
+
+    calibration = None if calibrate is None else find_images(calibrate)
+    results: list[ModelResult] = []
+    for source in sources:
+        label, path = _labelled(source)
+        for rung in rungs:
+            measured = counted(progress, "calibrating on", len(calibration or ()))
+            ready = candidate(
+                path,
+                rung,
+                label=label,
+                float_weights=float_weights,
+                calibration=None if calibration is None else lambda: read_images(calibration),
+                progress=measured,
+            )
+            if ready.tables is not None:
+                warm_up_range_coder(ready.tables)
+            images = []
+            for done, (name, pixels) in enumerate(read_images(paths, quiet=bool(results))):
+                progress(f"{label} on {rung}: {name}", done, len(paths))
+                images.append(evaluate_image(ready, name, pixels))
+            results.append(ModelResult(ready, tuple(images)))
+    return results
+
+
+def _labelled(source: str) -> tuple[str, str]:
+    """Split ``LABEL=PATH``; a file whose name holds ``=`` is taken as it is."""
+    label, separator, path = source.partition("=")
+    return (label, path) if separator and label and not Path(source).exists() else ("xlic", source)
+
+
+def _findings(result: ModelResult, jpeg_psnr: float | None) -> Iterator[str]:
+    worst = result.worst()
+    if worst["psnr_lost"] is not None and worst["symbol_mismatch"] is not None:
+        yield (
+            f"worst image: {100 * worst['symbol_mismatch']:.3f} % of symbols differ from float64, "
+            f"PSNR lost {worst['psnr_lost']:+.4f} dB, {worst['saturations']:.0f} saturations"
+        )
+    if jpeg_psnr is not None:
+        yield f"JPEG 4:2:0 of these images at the same mean bpp: PSNR {jpeg_psnr:.2f} dB"
+    yield from (f"note: {note}" for note in result.candidate.notes)
+    yield from (f"note: {image.file}: {note}" for image in result.images for note in image.notes)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from xlic.images import check_size
+
+    match = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})", text.lower())
+    if match is None:
+        raise InputError(f"{text!r} is no image size; give width x height, as in 768x512")
+    width, height = int(match[1]), int(match[2])
+    check_size(height, width, text)
+    return width, height
