@@ -19,8 +19,8 @@ PYTHON = (3, 11)
 
 # Command → requirements, program.
 COMMANDS = {
-    "demo": (("--editable", "."), ("xlic", "demo")),
-    "test": (("tox>=4.11",), ("tox", "run")),
+    "demo": (("--editable", ".[test]"), ("xlic", "demo")),
+    "test": (("--editable", ".[test]", "tox>=4.11"), ("tox", "run")),
 }
 
 
@@ -63,10 +63,12 @@ def install(command: str, requirements: tuple[str, ...]) -> None:
     Raises:
         subprocess.CalledProcessError: venv or pip failed.
     """
-    python = VENV / "bin" / "python"
-    if not python.exists():
+    python, made = VENV / "bin" / "python", VENV / "venv.made"
+    if not made.exists():
+        # Also after an interruption: what is there may lack pip.
         print(f"making {VENV.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+        made.touch()
     project = (ROOT / "pyproject.toml").read_bytes()
     wanted = hashlib.sha256(project + repr(requirements).encode()).hexdigest()
     stamp = VENV / f"{command}.installed"
@@ -79,4 +81,7 @@ def install(command: str, requirements: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,4 +1,4 @@
-"""The network's convolutions as float64 matrix products, in strips of rows.
+"""The network's convolutions as float64 matrix products, in tiles of a few rows.
 
 Both the float reference and the INT16 simulation stand on this module. For integers it is *exact*:
 BLAS adds products of float64 numbers in an order of its own, but sums of integers (or of integers
@@ -11,9 +11,9 @@ taps only that meet a sample of the zero-stuffed input: no product with a stuffe
 layer has few output channels, the phases share one product instead (a narrow matrix is slow in any
 BLAS), at the price of some zero weights.
 
-Strips bound the memory and are the unit of parallel work. Their height depends on the layer and
-the width alone, and each is computed by a single-threaded BLAS call, so float results do not depend
-on the number of threads either.
+Tiles bound the memory and are the unit of parallel work. Their size depends on the layer and the
+width alone, and each is computed by a single-threaded BLAS call, so float results do not depend on
+the number of threads either.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from xlic.parallel import in_parallel
 Float64 = NDArray[np.float64]
 
 _PATCH_BYTES = 4 << 20
-"""Aim for the patches of one strip: they should stay in the cache beside the kernel matrix."""
+"""Aim for the patches of one tile: they should stay in the cache beside the kernel matrix."""
+
+_TILE_COLUMNS = 1024
+"""A tile is no wider: it takes whole rows of all but panoramas."""
 
 _MERGE_BELOW = 16
 """Up layers with fewer output channels compute all phases in one product."""
@@ -58,24 +61,33 @@ class _Product:
 
 
 @dataclass(frozen=True)
-class Block:
-    """Where the result of one product belongs: anchor rows ``start`` to ``stop`` of a layer.
+class _Tile:
+    """A rectangle of anchors: rows ``top`` to ``bottom``, columns ``left`` to ``right``.
 
     An *anchor* is an output position of a down layer, an input position of an up layer.
     """
 
-    start: int
-    stop: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where the result of one product belongs."""
+
+    tile: _Tile
     upsampling: int
     phase: tuple[int, int] | None
 
     def store(self, target: Array, values: Array) -> None:
         """Write ``values`` ``(anchors, phases · C)`` into ``target`` ``(H, W, C)``."""
-        s = self.upsampling
-        rows = self.stop - self.start
-        columns, channels = target.shape[1] // s, target.shape[2]
-        strip = target[self.start * s : self.stop * s]
-        places = strip.reshape(rows, s, columns, s, channels)
+        s, tile, channels = self.upsampling, self.tile, target.shape[2]
+        rows, columns = tile.bottom - tile.top, tile.right - tile.left
+        # Splitting two axes of a contiguous array is a view, whatever is selected afterwards.
+        strip = target[tile.top * s : tile.bottom * s].reshape(rows, s, -1, s, channels)
+        places = strip[:, :, tile.left : tile.right]
         if self.phase is not None:
             places[:, self.phase[0], :, self.phase[1]] = values.reshape(rows, columns, channels)
         else:
@@ -111,23 +123,23 @@ class Convolution:
             finish: called with each block's sums, C-contiguous ``(anchors, phases · Cout)``, which
                 it may overwrite, and their place. It runs in several threads at once.
         """
-        rows, columns = self._anchors(x)
         padded = self._padded(x)
 
-        def work(strip: tuple[int, int]) -> None:
+        def work(tile: _Tile) -> None:
             for product in self._products:
-                patches = self._patches(padded, product, *strip, columns)
+                patches = self._patches(padded, product, tile)
                 matrix = np.empty(patches.shape, np.float64)
                 np.copyto(matrix, patches)
                 sums = matrix.reshape(-1, product.matrix.shape[0]) @ product.matrix
-                finish(sums, Block(*strip, self._upsampling, product.phase))
+                finish(sums, Block(tile, self._upsampling, product.phase))
 
-        in_parallel(work, list(self._strips(rows, columns)))
+        in_parallel(work, list(self._tiles(*self._anchors(x))))
 
     def sample_patches(self, x: Array, count: int, rng: np.random.Generator) -> Float64:
         """Input patches of a down layer at random places, ``(≤ count, Kh · Kw · Cin)``."""
         rows, columns = self._anchors(x)
-        patches = self._patches(self._padded(x), self._products[0], 0, rows, columns)
+        whole = _Tile(0, rows, 0, columns)
+        patches = self._patches(self._padded(x), self._products[0], whole)
         places = rng.permutation(rows * columns)[:count]
         chosen = patches[places // columns, places % columns]
         return chosen.reshape(len(places), -1).astype(np.float64)
@@ -149,23 +161,28 @@ class Convolution:
         before = self._before
         return np.pad(x, ((before, behind[0]), (before, behind[1]), (0, 0)))
 
-    def _strips(self, rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    def _tiles(self, rows: int, columns: int) -> Iterator[_Tile]:
         widest = max(product.matrix.shape[0] for product in self._products)
-        height = max(1, _PATCH_BYTES // (8 * widest * columns))
-        for start in range(0, rows, height):
-            yield start, min(rows, start + height)
+        width = min(columns, _TILE_COLUMNS)
+        height = max(1, _PATCH_BYTES // (8 * widest * width))
+        for top in range(0, rows, height):
+            for left in range(0, columns, width):
+                yield _Tile(top, min(rows, top + height), left, min(columns, left + width))
 
-    def _patches(
-        self, padded: Array, product: _Product, start: int, stop: int, columns: int
-    ) -> Array:
+    def _patches(self, padded: Array, product: _Product, tile: _Tile) -> Array:
         """View ``(anchor rows, anchor columns, window rows, window columns · Cin)``."""
         channels = padded.shape[2]
         row_stride, column_stride, item = padded.strides
-        first = padded[start * self._step + self._before + product.top :]
-        first = first[:, self._before + product.left :]
+        first = padded[tile.top * self._step + self._before + product.top :]
+        first = first[:, tile.left * self._step + self._before + product.left :]
         return as_strided(
             first,
-            (stop - start, columns, product.rows, product.columns * channels),
+            (
+                tile.bottom - tile.top,
+                tile.right - tile.left,
+                product.rows,
+                product.columns * channels,
+            ),
             (row_stride * self._step, column_stride * self._step, row_stride, item),
             writeable=False,
         )

@@ -13,6 +13,7 @@ import glob
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,33 +33,41 @@ ArrayMap = Mapping[str, Array]
 
 _METADATA_KEY = "xlic"
 
+MAX_FILE_BYTES = 1 << 30
+"""No weights, model or stream is larger; what is, is another file, or a device without an end."""
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; rename it to ``path`` only if the block succeeds.
 
-    A reader sees the old file or the whole new one, never a part, also when the disk fills up.
+    A reader sees the old file or the whole new one, never a part, also when the disk fills up. A
+    symbolic link is followed, the permissions of an existing file are kept. What exists and is no
+    regular file (``/dev/stdout``, a pipe) has no parts to protect and is yielded itself.
 
     Raises:
         InputError: the folder is absent or unwritable, or the disk is full.
     """
-    target = Path(path)
     try:
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp" + target.suffix
-        )
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+        # A short name of its own: that of the target may already be as long as one can be.
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".xlic-", suffix=".tmp")
         os.close(descriptor)
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(mode)
             temporary.replace(target)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
     except OSError as error:
         raise InputError(
-            f"cannot write {target}: {error.strerror or error}; "
+            f"cannot write {path}: {error.strerror or error}; "
             "choose a folder that exists, is writable and has room"
         ) from error
 
@@ -79,26 +88,20 @@ def write_json(path: str | os.PathLike[str], value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=False) + "\n")
 
 
-def read_bytes(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
-    """Read ``path`` whole.
-
-    Args:
-        path: the file.
-        limit: refuse a file of more bytes than this.
+def read_bytes(path: str | os.PathLike[str], limit: int = MAX_FILE_BYTES) -> bytes:
+    """Read ``path`` whole, devices and pipes too, but never more than ``limit`` bytes.
 
     Raises:
         InputError: the file cannot be read or is larger than ``limit``.
     """
-    source = Path(path)
     try:
-        if limit is not None and source.stat().st_size > limit:
-            raise InputError(
-                f"{source} has {source.stat().st_size} bytes, more than the {limit} allowed; "
-                "is it the right file?"
-            )
-        return source.read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1)
     except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > limit:
+        raise InputError(f"{path} has more than the {limit} bytes allowed; is it the right file?")
+    return data
 
 
 def find_files(pattern: str, option: str) -> list[Path]:
@@ -111,8 +114,9 @@ def find_files(pattern: str, option: str) -> list[Path]:
     Raises:
         InputError: none matches.
     """
-    # Path.glob takes no absolute patterns.
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    # The name of a file as it stands may hold brackets. Path.glob takes no absolute patterns.
+    exact = bool(pattern) and Path(pattern).is_file()
+    names = [pattern] if exact else glob.glob(pattern, recursive=True)  # noqa: PTH207
     files = sorted(Path(name) for name in names if Path(name).is_file())
     if not files:
         raise InputError(f"{option} {pattern!r} matches no file; check the path, quote the pattern")
@@ -185,7 +189,14 @@ def load_container(
         header_length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + header_length])
         metadata = json.loads(header.get("__metadata__", {}).get(_METADATA_KEY, "null"))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise FormatError(
             f"{path} is no {kind} file of xlic, or is damaged ({error}); {remedy}"
         ) from error
@@ -200,6 +211,10 @@ def load_container(
     checksum = metadata.pop("checksum", None)
     if metadata.get("identity") != arrays_identity(arrays) or checksum != _checksum(metadata):
         raise FormatError(f"{path} is damaged: its contents do not match its hash; {remedy}")
+    if not isinstance(metadata.get("provenance", {}), dict) or not isinstance(
+        metadata.get("lambda"), int | float | None
+    ):
+        raise FormatError(f"{path}: λ must be a number, provenance an object; {remedy}")
     return arrays, metadata
 
 

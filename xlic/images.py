@@ -18,13 +18,12 @@ from PIL import ImageOps, UnidentifiedImageError
 from xlic.errors import InputError
 from xlic.files import atomic_path
 
-MAX_PIXELS = 1 << 28
-"""Largest image accepted: 268 megapixels, so that a hostile header cannot take the memory."""
+MAX_PIXELS = 1 << 26
+"""Largest image accepted, 67 megapixels: more is refused before its memory is taken."""
+MAX_SIDE = 1 << 16
+"""Longest side accepted: the latents of a strip one pixel high are sixteen times its pixels."""
 
 UInt8Image = NDArray[np.uint8]
-
-# What Pillow's decoders raise on damaged files.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, PillowImage.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -44,24 +43,30 @@ def read_image(path: str | os.PathLike[str]) -> LoadedImage:
     """Read any image that Pillow reads.
 
     Grey, palette and 16-bit images are converted, transparent ones are laid on white, the
-    orientation that a camera recorded is applied; ``notes`` says so.
+    orientation that a camera recorded is applied, of an animation the first frame is taken;
+    ``notes`` says so.
 
     Raises:
-        InputError: the file is absent, no image, truncated, empty or larger than
-            :data:`MAX_PIXELS`.
+        InputError: the file is absent, no image, truncated, empty, of more than
+            :data:`MAX_PIXELS` or :data:`MAX_SIDE`, or of samples without an agreed range.
     """
     source = Path(path)
     try:
         with warnings.catch_warnings():
-            # Pillow warns from 89 megapixels on; the limit here is explicit and an error.
-            warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+            # About damaged metadata, which is of no concern here.
+            warnings.simplefilter("ignore")
             with PillowImage.open(source) as opened:
                 check_size(opened.height, opened.width, str(source))
+                # Pillow itself keeps 8 of 16 bits of colour images; only the file's layout tells.
+                deep = any(";16" in str(tile) for tile in getattr(opened, "tile", ()))
                 opened.load()
-                return _to_rgb(opened)
+                return _to_rgb(opened, deep)
     except UnidentifiedImageError as error:
         raise InputError(f"{source} is no image that Pillow reads; give a PNG or JPEG") from error
-    except _UNREADABLE as error:
+    except InputError:
+        raise
+    except Exception as error:
+        # Pillow's decoders raise errors of many kinds on damaged files, RuntimeError among them.
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read image {source}: {reason}") from error
 
@@ -73,16 +78,17 @@ def write_png(path: str | os.PathLike[str], pixels: UInt8Image) -> None:
 
 
 def check_size(height: int, width: int, where: str) -> None:
-    """Refuse sizes of zero or beyond :data:`MAX_PIXELS`.
+    """Refuse sizes of zero or beyond :data:`MAX_PIXELS` or :data:`MAX_SIDE`.
 
     Raises:
         InputError: so.
     """
     if height < 1 or width < 1:
         raise InputError(f"{where} is {width}×{height} pixels; an image needs at least 1×1")
-    if height * width > MAX_PIXELS:
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
         raise InputError(
-            f"{where} is {width}×{height} pixels, more than the {MAX_PIXELS} allowed; crop it"
+            f"{where} is {width}×{height} pixels, more than the {MAX_PIXELS} allowed, or than "
+            f"{MAX_SIDE} on a side; crop it"
         )
 
 
@@ -106,25 +112,36 @@ def check_pixels(pixels: object, where: str = "image") -> UInt8Image:
     return pixels
 
 
-def _to_rgb(image: PillowImage.Image) -> LoadedImage:
+def _to_rgb(image: PillowImage.Image, deep: bool) -> LoadedImage:
     notes: list[str] = []
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"first of {frames} frames taken")
     orientation = image.getexif().get(0x0112, 1)
-    if orientation != 1:
+    if orientation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"turned as its EXIF orientation {orientation} says")
-    if image.mode.startswith("I") or image.mode == "F":
-        wide = np.asarray(image).astype(np.float64)
-        # 16-bit samples 0..65535 map onto 0..255 by 257, the PNG specification's exact ratio.
-        grey = np.clip(np.floor(wide / 257.0 + 0.5), 0, 255).astype(np.uint8)
-        notes.append(f"{image.mode} samples scaled from 16 to 8 bits")
-        image = PillowImage.fromarray(grey)
+    if image.mode.startswith("I"):
+        image = _grey_of_16_bits(image)
+        notes.append("16-bit samples scaled to 8 bits")
+    elif image.mode == "F":
+        raise ValueError("floating-point samples have no agreed range; save it as 8 or 16 bits")
+    elif deep:
+        notes.append("16-bit samples cut to 8 bits")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = PillowImage.new("RGBA", rgba.size, "white")
-        image = PillowImage.alpha_composite(white, rgba)
+        image = PillowImage.alpha_composite(white, rgba).convert("RGB")
         notes.append("transparency laid on white")
     if image.mode != "RGB":
-        if image.mode not in ("RGBA",):
-            notes.append(f"converted from {image.mode} to RGB")
+        notes.append(f"converted from {image.mode} to RGB")
         image = image.convert("RGB")
     return LoadedImage(np.array(image, dtype=np.uint8), tuple(notes))
+
+
+def _grey_of_16_bits(image: PillowImage.Image) -> PillowImage.Image:
+    wide = np.asarray(image).astype(np.float64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ValueError("32-bit samples have no agreed range; save it as 8 or 16 bits")
+    # 0..65535 maps onto 0..255 by 257, the ratio of the PNG specification.
+    return PillowImage.fromarray(np.floor(wide / 257.0 + 0.5).astype(np.uint8))

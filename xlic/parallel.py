@@ -11,23 +11,16 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from typing import Any, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 
 
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    # Finding the loaded libraries takes milliseconds; they are loaded by then.
-    return ThreadpoolController()
-
-
 def single_threaded_blas() -> AbstractContextManager[Any]:
-    """Context in which BLAS calls use one thread."""
-    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    """Context in which BLAS calls use one thread, in every BLAS that is loaded by now."""
+    context: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return context
 
 
@@ -43,8 +36,13 @@ def in_parallel(work: Callable[[Item], None], items: list[Item]) -> None:
                 work(item)
             return
         with ThreadPoolExecutor(threads) as pool:
-            for future in [pool.submit(work, item) for item in items]:
-                future.result()
+            try:
+                for future in [pool.submit(work, item) for item in items]:
+                    future.result()
+            except BaseException:
+                # An error or Ctrl-C should not wait for work that nobody will see.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def processors() -> int:

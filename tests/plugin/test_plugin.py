@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.sim.models import random_weights
 from xlic.pytest_plugin import plugin
 from xlic.pytest_plugin.pictures import DEFAULT_NAMES
+from xlic.shipped import model_path
+from xlic.weights import save_weights
 
 pytestmark = pytest.mark.sim
 
@@ -81,6 +84,8 @@ def test_model_tests_run_where_tensorflow_is_present(pytester, monkeypatch):
         (["--weights", "absent"], "no weights at absent; give a .safetensors file or a folder*"),
         (["--model", "absent"], "cannot read absent: No such file or directory"),
         (["--images", "absent/*.png"], "--images 'absent/*.png' matches no file*"),
+        (["--images", ""], "--images '' matches no file*"),
+        (["--artifacts", "test_x.py"], "--artifacts test_x.py: File exists; name a folder"),
         (["--images", "test_x.py"], "test_x.py is no image that Pillow reads*"),
     ],
 )
@@ -129,3 +134,39 @@ def test_artifacts_get_a_folder_per_test_where_the_option_says(pytester):
     kept = list((pytester.path / "out").rglob("kept"))
     assert len(kept) == 1
     assert "test_leaves" in kept[0].parent.name
+
+
+def test_fixtures_of_the_same_name_elsewhere_are_left_alone(pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def image(): return "mine"
+
+        @pytest.fixture
+        def rung(): return 7
+
+        def test_mine(image, rung): assert (image, rung) == ("mine", 7)
+        """
+    )
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def other_weights(folder):
+    save_weights(random_weights(seed=1, filters=4), folder / "w.safetensors")
+    return folder / "w.safetensors"
+
+
+def test_a_model_made_from_other_weights_is_never_compared_with_them(pytester):
+    pytester.makepyfile("def test_quantized(quantized): pass")
+    result = pytester.runpytest("--weights", other_weights(pytester.path))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*was not made from the weights w.safetensors*"])
+
+
+def test_weights_and_a_model_that_do_not_belong_together_are_refused(pytester):
+    weights = other_weights(pytester.path)
+    result = pytester.runpytest("--weights", weights, "--model", model_path())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --model * was not made from --weights *"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.sim import oracle
 from tests.sim.models import random_model
+from xlic import convolution
 from xlic.architecture import (
     ANALYSIS_NAMES,
     LAYER_NAMES,
@@ -19,6 +20,7 @@ from xlic.architecture import (
     symbol_size,
 )
 from xlic.convolution import Convolution
+from xlic.errors import InputError
 from xlic.quantization.model import ConvIntegers, GdnIntegers
 from xlic.rungs.int16 import Int16Rung, _Gdn
 
@@ -185,3 +187,38 @@ def test_saturations_are_counted_per_channel():
     _, expected = oracle.analyze(image, model)
     assert sum(expected.values()) > 0
     assert {n: int(c.sum()) for n, c in run.channel_saturations.items()} == expected
+
+
+@pytest.mark.parametrize("symbol", [-(2**31), 2**31 - 1])
+def test_every_32_bit_symbol_enters_the_decoder(symbol):
+    model = random_model(seed=2, filters=3)
+    symbols = np.full((1, 1, 3), symbol, np.int32)
+    run = Int16Rung(model).synthesize(symbols, (16, 16), keep=SYNTHESIS_NAMES)
+    tensors, saturations = oracle.synthesize(symbols, (16, 16), model)
+    assert all(np.array_equal(run.tensors[n], tensors[n]) for n in SYNTHESIS_NAMES)
+    assert run.saturations == saturations
+    assert saturations["latents"] == 3
+
+
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        np.array([-(2**63)]),
+        np.array([2**31]),
+        np.array([2**64 - 1], np.uint64),
+        np.array([0.0]),
+    ],
+)
+def test_what_is_no_32_bit_integer_does_not_enter_the_decoder(symbols):
+    with pytest.raises(InputError, match="symbols"):
+        Int16Rung(random_model(seed=2, filters=1)).synthesize(symbols.reshape(1, 1, 1), (1, 1))
+
+
+@pytest.mark.parametrize("shape", [(3, 4500), (4500, 3)])
+def test_long_pictures_are_cut_into_tiles_that_fit_together(shape, monkeypatch):
+    monkeypatch.setattr(convolution, "_TILE_COLUMNS", 70)
+    rng = np.random.default_rng(0)
+    model = random_model(seed=4, filters=2)
+    image = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    symbols = rng.integers(-300, 300, (*symbol_size(*shape), 2))
+    assert compare(model, image, symbols, shape) == []

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.sim.models import random_model, random_weights
+from xlic import parallel
 from xlic.architecture import LAYER_NAMES, all_layers
+from xlic.entropy.tables import EntropyTables
 from xlic.errors import FormatError, InputError
 from xlic.files import save_container
 from xlic.quantization import model as contract
@@ -16,6 +19,7 @@ from xlic.quantization.calibrate import calibrate
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.quantization.quantize import quantize
 from xlic.quantization.report import count_saturations, quantization_report
+from xlic.quantization.rounding import compensated_round
 from xlic.rungs.float64 import FloatRung
 from xlic.rungs.int16 import Int16Rung
 
@@ -139,39 +143,65 @@ def test_a_quantized_file_gives_back_the_same_model(model, tmp_path):
     assert again.identity == model.identity
     assert again.weights_identity == model.weights_identity
     assert again.lmbda == 0.5
-    assert again.provenance["calibration_images"] == 3
+    assert list(again.provenance["calibration_images"]) == [n for n, _ in photographs()]
     assert {k: v.dtype for k, v in again.arrays().items()} == {
         k: v.dtype for k, v in model.arrays().items()
     }
 
 
-def broken(model, **changes):
-    conv = replace(model.convs["ana_1"], **changes)
-    return replace(model, convs={**model.convs, "ana_1": conv})
+def tampered(model, path, **changes):
+    """A file with a sound identity, and integers that the quantizer would not write."""
+    metadata = {"filters": FILTERS, "lambda": None, "weights_identity": "", "provenance": {}}
+    arrays = model.arrays() | {name.replace("__", "."): v for name, v in changes.items()}
+    save_container(path, kind="quantized", version=1, arrays=arrays, metadata=metadata)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shift": np.zeros(FILTERS, np.int64)}, "ana_1.shift spans 0"),
-        ({"shift": np.full(FILTERS, 48)}, "48, must be 1 … 47"),
-        ({"bias": np.full(FILTERS, 2**46)}, "overflow the 48-bit accumulator"),
-        ({"bias": np.zeros(FILTERS + 1, np.int64)}, r"must be int64\[6\]"),
-        ({"kernel": np.zeros((5, 5, FILTERS, FILTERS), np.int32)}, "must be int16"),
-        ({"kernel": np.zeros((3, 3, FILTERS, FILTERS), np.int16)}, r"must be int16\[5, 5, 6, 6\]"),
+        ({"ana_1__shift": np.zeros(FILTERS, np.int64)}, r"ana_1\.shift spans 0"),
+        ({"ana_1__shift": np.full(FILTERS, 48)}, "48, must be 1 … 47"),
+        ({"igdn_0__out_shift": np.zeros(FILTERS, np.int64)}, r"igdn_0\.out_shift spans 0"),
+        ({"gdn_0__out_shift": np.full(FILTERS, 37)}, "37, must be 0 … 36"),
+        ({"latents__fraction_bits": np.full(FILTERS, 16)}, "16, must be 0 … 15"),
+        ({"latents__offset": np.full(FILTERS, 1 << 15)}, r"latents\.offset spans 32768"),
+        ({"ana_1__bias": np.full(FILTERS, 2**46)}, "overflow the 48-bit accumulator"),
+        ({"ana_1__bias": np.zeros(FILTERS + 1, np.int64)}, r"must be int64\[6\]"),
+        ({"ana_1__kernel": np.zeros((5, 5, 6, 6), np.int32)}, "must be int16"),
+        ({"ana_1__kernel": np.zeros((3, 3, 6, 6), np.int16)}, r"must be int16\[5, 5, 6, 6\]"),
     ],
 )
 def test_integers_outside_the_contract_are_refused_at_load(model, tmp_path, changes, message):
     path = tmp_path / "q.safetensors"
-    save_quantized(broken(model, **changes), path)
+    tampered(model, path)
+    load_quantized(path)
+    tampered(model, path, **changes)
     with pytest.raises(FormatError, match=message):
+        load_quantized(path)
+
+
+def test_the_accumulator_check_counts_what_kernels_can_reach():
+    kernel = np.full((4096, 1), -32768, np.int16)
+    limit = 2**47 - 2**46 - 4096 * 2**30
+    contract._check_accumulator(kernel, np.array([limit - 1]), "sum")
+    for bias in (limit, -limit):
+        with pytest.raises(FormatError, match="sum can overflow"):
+            contract._check_accumulator(kernel, np.array([bias]), "sum")
+
+
+@pytest.mark.parametrize("field", ["provenance", "lambda"])
+def test_metadata_of_another_type_is_refused(model, tmp_path, field):
+    metadata = {"filters": FILTERS, "lambda": None, "provenance": {}} | {field: ["x"]}
+    path = tmp_path / "q.safetensors"
+    save_container(path, kind="quantized", version=1, arrays=model.arrays(), metadata=metadata)
+    with pytest.raises(FormatError, match="λ must be a number, provenance an object"):
         load_quantized(path)
 
 
 def test_a_file_of_another_version_or_kind_names_the_remedy(model, tmp_path):
     path = tmp_path / "q.safetensors"
     for kind, version, message in (
-        ("quantized", contract.VERSION + 1, "format version 2.*run|make it with `xlic quantize`"),
+        ("quantized", contract.VERSION + 1, "format version 2, .* make it with `xlic quantize`"),
         ("weights", 1, "'weights' file where a 'quantized' file is needed"),
     ):
         save_container(path, kind=kind, version=version, arrays=model.arrays(), metadata={})
@@ -208,6 +238,74 @@ def test_the_report_names_every_tensor_with_its_channels(model, calibration):
     assert shifts["gdn_0"] == {"norm_shift", "out_shift"}
     assert sum(int(r.saturations.sum()) for r in reports) == 0
     assert all(r.as_json()["name"] == r.name for r in reports)
+
+
+def test_the_report_states_the_share_of_the_range_that_calibration_reached(model, calibration):
+    reports = {r.name: r for r in quantization_report(model, calibration, {})}
+    for name in ("latents", "ana_1", "igdn_0"):
+        largest = calibration.peaks[name] * 2.0 ** model.fraction_bits[name]
+        assert np.allclose(reports[name].range_used, largest / 32767)
+    assert reports["ana_2"].range_used is None
+
+
+def test_calibration_measures_latents_with_the_offset_of_the_prior(float_weights):
+    offsets = np.array([0.4, -0.4, 0.25, 0, 0, 0], np.float32)
+    cdf = np.tile(np.array([0, 2000, 4096], np.int32), (FILTERS, 1))
+    three, zero = np.full(FILTERS, 3, np.int32), np.zeros(FILTERS, np.int32)
+    weights = replace(float_weights, tables=EntropyTables(cdf, three, zero, offsets))
+    picture = next(photographs())
+    peaks = calibrate(weights, [picture]).peaks["latents"]
+    symbols = FloatRung(weights).analyze(picture[1]).output
+    assert np.array_equal(peaks, np.abs(symbols + offsets.astype(float)).max(axis=(0, 1)))
+
+
+def test_normalizers_keep_the_headroom(model, calibration):
+    for name, headroom in (("gdn_0", 2), ("gdn_1", 2), ("igdn_0", 4), ("igdn_1", 4)):
+        gdn = model.gdns[name]
+        scale = np.float64(2.0) ** (exponent_of(gdn.beta, name, model) - gdn.norm_shift)
+        reached = calibration.norms[name] * scale
+        assert (reached * headroom <= 2**24).all()
+        assert (reached * headroom > 2**23 * 0.999).all()
+
+
+def exponent_of(beta, name, model):
+    """The accumulator's exponent, read back from β, which is 1 … 2 in these weights."""
+    real = random_weights(seed=5, filters=FILTERS).tensors[f"{name}.beta"].astype(np.float64)
+    return np.round(np.log2(beta / real))
+
+
+def test_compensated_rounding_errs_less_on_correlated_inputs_than_plain_rounding():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(4000, 5)) @ rng.normal(size=(5, 60)) + rng.normal(size=(4000, 60))
+    weights = rng.normal(0, 30, (60, 8))
+    moment = inputs.T @ inputs / len(inputs)
+    exact = inputs @ weights
+
+    def error(rounded):
+        assert np.array_equal(rounded, np.round(rounded))
+        return np.sqrt(np.mean((inputs @ rounded - exact) ** 2))
+
+    compensated = compensated_round(weights, moment, 32767)
+    assert error(compensated) < 0.6 * error(np.floor(weights + 0.5))
+    assert np.abs(compensated - weights).max() < 4
+    assert np.abs(compensated_round(weights, moment, 20)).max() == 20
+    plain = compensated_round(weights, np.zeros((60, 60)), 32767)
+    assert np.array_equal(plain, np.floor(weights + 0.5))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_results_do_not_depend_on_the_number_of_threads(
+    float_weights, model, calibration, monkeypatch, threads
+):
+    _, pixels = next(photographs())
+    pixels = np.tile(pixels, (4, 1, 1))
+    expected = FloatRung(float_weights).analyze(pixels, keep=("ana_2",)).tensors["ana_2"]
+    with threadpool_limits(threads, "blas"):
+        monkeypatch.setattr(parallel, "processors", lambda: threads)
+        got = FloatRung(float_weights).analyze(pixels, keep=("ana_2",)).tensors["ana_2"]
+        again = quantize(float_weights, calibrate(float_weights, photographs()))
+    assert np.array_equal(got, expected)
+    assert again.identity == model.identity
 
 
 def test_the_report_counts_saturations_of_a_model_without_headroom(float_weights):

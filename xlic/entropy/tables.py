@@ -45,9 +45,9 @@ class EntropyTables:
     precision: int = 12
 
     def __post_init__(self) -> None:
-        total = 1 << self.precision
         if not 1 <= self.precision <= 16:
             raise FormatError(f"entropy tables: precision {self.precision} is not in 1..16")
+        total = 1 << self.precision
         if self.cdf.ndim != 2 or self.cdf.dtype != np.int32 or self.cdf.size == 0:
             raise FormatError(
                 f"entropy tables: cdf is {self.cdf.dtype}{list(self.cdf.shape)}, must be "

@@ -63,9 +63,19 @@ def weights(xlic_session: Session) -> Weights:
 
 
 @pytest.fixture(scope="session")
-def quantized(xlic_session: Session) -> QuantizedModel:
-    """The quantized model (``--model``)."""
-    return xlic_session.load_model()
+def quantized(xlic_session: Session, weights: Weights) -> QuantizedModel:
+    """The quantized model (``--model``); fails where it was not made from the weights."""
+    from xlic.pytest_plugin.plugin import REQUANTIZE
+
+    model = xlic_session.load_model()
+    if model.weights_identity != weights.identity:
+        # Unlike things are not compared: every cell would be red for no fault of its own.
+        pytest.fail(
+            f"the quantized model {xlic_session.model.name} was not made from the weights "
+            f"{xlic_session.weights.name}; {REQUANTIZE}, and give --model Q",
+            pytrace=False,
+        )
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import xlic
-from xlic.errors import XlicError
+from xlic.errors import InputError, XlicError
 from xlic.images import read_image
+from xlic.pytest_plugin import fixtures
 from xlic.pytest_plugin.fixtures import *  # noqa: F403 - fixtures must be names of the plugin
 from xlic.pytest_plugin.pictures import DEFAULT_NAMES, find_images
 from xlic.quantization.model import QuantizedModel, load_quantized
@@ -29,6 +30,7 @@ MARKERS = {
 RUNGS_UNDER_TEST = ("model", "sim")
 """Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
 
+REQUANTIZE = "make it with xlic quantize --weights W --calibrate GLOB --out Q"
 NO_TENSORFLOW = (
     "needs TensorFlow and tensorflow-compression: pip install 'xlic[model]' on Python 3.11"
 )
@@ -106,13 +108,13 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give ``rung`` and ``image`` their values: each pair is a cell with a test id of its own."""
-    if "rung" in metafunc.fixturenames and not _parametrized(metafunc, "rung"):
+    if _takes_ours(metafunc, "rung"):
         rungs = [
             pytest.param(name, marks=getattr(pytest.mark, name), id=name)
             for name in RUNGS_UNDER_TEST
         ]
         metafunc.parametrize("rung", rungs, indirect=True, scope="session")
-    if "image" in metafunc.fixturenames and not _parametrized(metafunc, "image"):
+    if _takes_ours(metafunc, "image"):
         pattern = metafunc.config.stash[SESSION].images
         names = DEFAULT_NAMES if pattern is None else tuple(find_images(pattern))
         metafunc.parametrize("image", names, indirect=True, scope="session")
@@ -132,6 +134,11 @@ def has_tensorflow() -> bool:
 def _session(config: pytest.Config) -> Session:
     weights, model = config.getoption("--weights"), config.getoption("--model")
     images, artifacts = config.getoption("--images"), config.getoption("--artifacts")
+    if artifacts:
+        try:
+            Path(artifacts).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--artifacts {artifacts}: {error.strerror}; name a folder") from error
     session = Session(
         Path(weights) if weights else weights_path(),
         Path(model) if model else model_path(),
@@ -142,13 +149,25 @@ def _session(config: pytest.Config) -> Session:
     if weights:
         session.load_weights()
     if model:
-        session.load_model()
-    if images:
+        identity = session.load_model().weights_identity
+        if weights and identity != session.load_weights().identity:
+            raise InputError(f"--model {model} was not made from --weights {weights}; {REQUANTIZE}")
+    if images is not None:
         for file in find_images(images).values():
             read_image(file)
     return session
 
 
-def _parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
+def _takes_ours(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether the test takes our fixture of this name, and does not parametrize it itself.
+
+    Another plugin or test suite may well have an ``image`` of its own.
+    """
+    if name not in metafunc.fixturenames:
+        return False
     marks = metafunc.definition.iter_markers("parametrize")
-    return any(name in str(mark.args[0]).replace(" ", "").split(",") for mark in marks)
+    if any(name in str(mark.args[0]).replace(" ", "").split(",") for mark in marks):
+        return False
+    # pytest has no public way to ask which definition a name resolves to.
+    found = metafunc._arg2fixturedefs.get(name) or ()
+    return len(found) > 0 and found[-1].func.__module__ == fixtures.__name__

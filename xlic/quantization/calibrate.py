@@ -8,6 +8,7 @@ input), that bound is used where it is tighter: no headroom is needed beyond the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -40,14 +41,14 @@ class Calibration:
     """Largest magnitudes seen, per channel.
 
     Attributes:
-        images: how many images were measured.
+        images: name and SHA-256 of the pixels of each image measured.
         peaks: float64 ``(C,)`` by feature map (``latents`` is the decoder's input): max |value|.
         norms: float64 ``(C,)`` by activation: max of the normalizer β + γ·|x|.
         moments: float64 ``(K, K)`` by analysis layer, K = Kh·Kw·Cin: mean of patch · patchᵀ over
             sampled input patches.
     """
 
-    images: int
+    images: Mapping[str, str]
     peaks: Mapping[str, Float64]
     norms: Mapping[str, Float64]
     moments: Mapping[str, Float64]
@@ -62,7 +63,7 @@ def calibrate(
 
     Args:
         weights: the float model.
-        images: name and pixels of each; several photographs, not those it will be judged on.
+        images: name, each another, and pixels; several photographs, not those it will be judged on.
         progress: called once per image.
 
     Raises:
@@ -74,10 +75,10 @@ def calibrate(
     norms: dict[str, Float64] = {}
     moments: dict[str, Float64] = {}
     sampled = 0
-    count = 0
+    digests: dict[str, str] = {}
     for name, pixels in images:
         if progress is not None:
-            progress(name, count, 0)
+            progress(name, len(digests), 0)
         encoded = rung.analyze(pixels, keep=ANALYSIS_NAMES)
         decoded = rung.synthesize(encoded.output, pixels.shape[:2], keep=SYNTHESIS_NAMES)
         tensors = {**encoded.tensors, **decoded.tensors}
@@ -89,13 +90,15 @@ def calibrate(
             if layer.activation is not None:
                 gamma = weights.tensors[f"{layer.activation}.gamma"].astype(np.float64)
                 beta = weights.tensors[f"{layer.activation}.beta"].astype(np.float64)
-                _raise_to(norms, layer.activation, np.abs(tensors[layer.name]) @ gamma + beta)
+                with single_threaded_blas():
+                    norm = np.abs(tensors[layer.name]) @ gamma + beta
+                _raise_to(norms, layer.activation, norm)
         sampled += _add_moments(moments, weights, pixels, tensors)
-        count += 1
-    if count == 0:
+        digests[name] = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    if not digests:
         raise InputError("calibration needs at least one image; does --calibrate match any file?")
     means = {name: moment / sampled for name, moment in moments.items()}
-    return Calibration(count, peaks, norms, means)
+    return Calibration(digests, peaks, norms, means)
 
 
 def _add_moments(

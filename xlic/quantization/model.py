@@ -32,6 +32,8 @@ MAX_SHIFT = ACCUMULATOR_BITS - 1
 """Right shifts of an accumulator are 1 … 47."""
 MAX_DIVIDEND_SHIFT = 36
 """The GDN's dividend ``|x| · 2**k`` stays below 2**52: k is 0 … 36."""
+MAX_SCALE = 127
+"""Fraction bits of a feature map are −127 … 127; no datapath sees them but that of the latents."""
 DECODER_INPUT = "latents"
 """Name of the decoder's first feature map, made from the symbols."""
 
@@ -85,6 +87,9 @@ class QuantizedModel:
         lmbda: λ of the float model, or None.
         weights_identity: identity of the float weights that it was made from.
         provenance: calibration and its findings, free-form; not part of the identity.
+
+    Raises:
+        FormatError: integers outside the contract's ranges, or that could overflow.
     """
 
     convs: Mapping[str, ConvIntegers]
@@ -95,6 +100,22 @@ class QuantizedModel:
     lmbda: float | None
     weights_identity: str
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        for layer in all_layers(self.filters):
+            conv = self.convs[layer.name]
+            _check_range(conv.shift, 1, MAX_SHIFT, f"{layer.name}.shift")
+            _check_accumulator(conv.kernel.reshape(-1, layer.cout), conv.bias, layer.name)
+            if layer.activation is not None:
+                gdn, name = self.gdns[layer.activation], layer.activation
+                low, high = (1, MAX_SHIFT) if layer.inverse else (0, MAX_DIVIDEND_SHIFT)
+                _check_range(gdn.norm_shift, 1, MAX_SHIFT, f"{name}.norm_shift")
+                _check_range(gdn.out_shift, low, high, f"{name}.out_shift")
+                _check_accumulator(gdn.gamma, gdn.beta, name)
+        for name, bits in self.fraction_bits.items():
+            low, high = (0, 15) if name == DECODER_INPUT else (-MAX_SCALE, MAX_SCALE)
+            _check_range(bits, low, high, f"{name}.fraction_bits")
+        _check_range(self.latent_offset, INT16_MIN, INT16_MAX, "latents.offset")
 
     @property
     def filters(self) -> int:
@@ -153,47 +174,39 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedModel:
     for layer in all_layers(filters):
         convs[layer.name] = _load_conv(arrays, layer, where)
         if layer.activation is not None:
-            gdns[layer.activation] = _load_gdn(arrays, layer, layer.activation, where)
+            gdns[layer.activation] = _load_gdn(arrays, layer.cout, layer.activation, where)
             for name in layer.names:
                 fraction_bits[name] = _vector(arrays, name, "fraction_bits", filters, where)
-    bits = fraction_bits[DECODER_INPUT]
-    _check_range(bits, 0, 15, f"{where}: latents.fraction_bits")
-    return QuantizedModel(
-        convs,
-        gdns,
-        fraction_bits,
-        _vector(arrays, DECODER_INPUT, "offset", filters, where),
-        EntropyTables.from_arrays(arrays, filters, where),
-        metadata.get("lambda"),
-        str(metadata.get("weights_identity")),
-        metadata.get("provenance") or {},
-    )
+    try:
+        return QuantizedModel(
+            convs,
+            gdns,
+            fraction_bits,
+            _vector(arrays, DECODER_INPUT, "offset", filters, where),
+            EntropyTables.from_arrays(arrays, filters, where),
+            metadata.get("lambda"),
+            str(metadata.get("weights_identity")),
+            metadata.get("provenance") or {},
+        )
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from error
 
 
 def _load_conv(arrays: ArrayMap, layer: ConvLayer, where: str) -> ConvIntegers:
-    conv = ConvIntegers(
+    return ConvIntegers(
         require(arrays, f"{layer.name}.kernel", layer.kernel_shape, "int16", where),
         _vector(arrays, layer.name, "bias", layer.cout, where),
         _vector(arrays, layer.name, "shift", layer.cout, where),
     )
-    _check_range(conv.shift, 1, MAX_SHIFT, f"{where}: {layer.name}.shift")
-    _check_accumulator(conv.kernel.reshape(-1, layer.cout), conv.bias, f"{where}: {layer.name}")
-    return conv
 
 
-def _load_gdn(arrays: ArrayMap, layer: ConvLayer, name: str, where: str) -> GdnIntegers:
-    n = layer.cout
-    gdn = GdnIntegers(
+def _load_gdn(arrays: ArrayMap, n: int, name: str, where: str) -> GdnIntegers:
+    return GdnIntegers(
         require(arrays, f"{name}.gamma", (n, n), "int16", where),
         _vector(arrays, name, "beta", n, where),
         _vector(arrays, name, "norm_shift", n, where),
         _vector(arrays, name, "out_shift", n, where),
     )
-    _check_range(gdn.norm_shift, 1, MAX_SHIFT, f"{where}: {name}.norm_shift")
-    low, high = (1, MAX_SHIFT) if layer.inverse else (0, MAX_DIVIDEND_SHIFT)
-    _check_range(gdn.out_shift, low, high, f"{where}: {name}.out_shift")
-    _check_accumulator(gdn.gamma, gdn.beta, f"{where}: {name}")
-    return gdn
 
 
 def _vector(arrays: ArrayMap, name: str, key: str, length: int, where: str) -> Int64:

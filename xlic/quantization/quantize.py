@@ -90,7 +90,7 @@ def quantize(
         weights.lmbda,
         weights.identity,
         {
-            "calibration_images": calibration.images,
+            "calibration_images": dict(calibration.images),
             "analysis_headroom": analysis_headroom,
             "synthesis_headroom": synthesis_headroom,
             "float": dict(weights.provenance),

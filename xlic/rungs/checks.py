@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from xlic.architecture import symbol_size
@@ -37,5 +36,8 @@ def check_symbols(symbols: NDArray[Any], size: tuple[int, int], filters: int) ->
             f"symbols are {symbols.dtype}{list(symbols.shape)}, a {size[1]}×{size[0]} picture of "
             f"this model needs integers {list(expected)}"
         )
-    if symbols.size and np.abs(symbols.astype(np.int64)).max() >= 1 << 31:
-        raise InputError("symbols beyond 32 bits cannot be coded; were they read from a stream?")
+    # Compared as Python integers: negating or widening could wrap in the array's own type.
+    if symbols.size and not -(1 << 31) <= int(symbols.min()) <= int(symbols.max()) < 1 << 31:
+        raise InputError(
+            f"symbols span {symbols.min()} … {symbols.max()}, must fit 32 bits as in a stream"
+        )

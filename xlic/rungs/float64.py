@@ -21,6 +21,7 @@ from xlic.architecture import (
     synthesis_layers,
 )
 from xlic.convolution import Block, Convolution
+from xlic.errors import InputError
 from xlic.files import Progress
 from xlic.images import check_pixels
 from xlic.rungs.checks import check_names, check_symbols
@@ -53,8 +54,10 @@ class FloatRung:
         check_names(keep, ANALYSIS_NAMES)
         x = check_pixels(image) / 255.0
         run = _run(self._analysis, x, keep, progress)
-        symbols = np.floor(run.output - self._offset + 0.5).astype(np.int32)
-        return Run(symbols, run.tensors, {}, run.seconds)
+        rounded = np.floor(run.output - self._offset + 0.5)
+        if not np.abs(rounded).max() < 1 << 31:
+            raise InputError("the latents leave 32 bits; are these the weights of a trained model?")
+        return Run(rounded.astype(np.int32), run.tensors, {}, run.seconds)
 
     def synthesize(
         self,
