@@ -14,7 +14,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_info
 
 from xlic.architecture import all_layers, analysis_layers, macs_of, symbol_size, synthesis_layers
 from xlic.entropy.codec import compress, decompress
-from xlic.evaluation.evaluate import warm_up_range_coder
+from xlic.evaluation.stream import timed, warm_up_range_coder
 from xlic.files import Progress
 from xlic.images import UInt8Image
 from xlic.quantization.model import QuantizedModel
@@ -232,15 +232,9 @@ def _range_coder(
     warm_up_range_coder(tables)
     data = compress(symbols, size, tables)
     return (
-        Timing.of([_seconds(lambda: compress(symbols, size, tables)) for _ in range(repeats)]),
-        Timing.of([_seconds(lambda: decompress(data, tables)) for _ in range(repeats)]),
+        Timing.of([timed(lambda: compress(symbols, size, tables))[1] for _ in range(repeats)]),
+        Timing.of([timed(lambda: decompress(data, tables))[1] for _ in range(repeats)]),
     )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _cpu_name() -> str:

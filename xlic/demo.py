@@ -6,7 +6,6 @@ decoded, and each feature map is compared with the float64 codec's.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,11 +23,11 @@ from xlic.architecture import (
     macs_of,
     synthesis_layers,
 )
-from xlic.entropy.codec import compress, decompress
-from xlic.errors import InputError, XlicError
-from xlic.evaluation.evaluate import mismatch_share, warm_up_range_coder
-from xlic.evaluation.metrics import MS_SSIM_MIN_SIZE, ms_ssim, psnr, sqnr
-from xlic.files import Progress, read_bytes, write_bytes
+from xlic.errors import InputError
+from xlic.evaluation.evaluate import judge, mismatch_share
+from xlic.evaluation.metrics import psnr, sqnr
+from xlic.evaluation.stream import timed, transmit, warm_up_range_coder
+from xlic.files import Progress
 from xlic.images import UInt8Image, write_png
 from xlic.quantization.model import DECODER_INPUT, QuantizedModel
 from xlic.rungs.float64 import FloatRung
@@ -127,41 +126,30 @@ def run_demo(
             "this model has no entropy tables, so it cannot write a stream; quantize weights "
             "that `xlic extract` made from a trained model"
         )
-    files = _file_names(folder, name)
+    files = output_files(folder, name)
+    _make(folder)
     size = (pixels.shape[0], pixels.shape[1])
     codec = _Codec(Int16Rung(model), None if weights is None else FloatRung(weights), progress)
     progress("preparing", 0, 0)
     warm_up_range_coder(model.tables)
 
     encoder = codec.encode(pixels)
-    symbols = encoder.run.output
-    start = time.perf_counter()
-    data = compress(symbols, size, model.tables)
-    range_encode_s = time.perf_counter() - start
-    write_bytes(files["stream"], data)
-
-    start = time.perf_counter()
-    received, received_size = decompress(read_bytes(files["stream"]), model.tables)
-    range_decode_s = time.perf_counter() - start
-    if received_size != size or not np.array_equal(received, symbols):
-        raise XlicError(f"{files['stream']} does not give back the symbols; please report this")
-    decoder = codec.decode(received, size)
+    sent = transmit(encoder.run.output, size, model.tables, files["stream"])
+    decoder = codec.decode(sent.symbols, size)
     picture = decoder.run.output
     float_picture = codec.float_picture(encoder, decoder, size)
 
     progress("metrics and pictures", 0, 0)
     write_png(files["picture"], picture)
-    quality, similarity = psnr(pixels, picture), ms_ssim(pixels, picture)
-    if similarity is None:
-        notes = (*notes, f"MS-SSIM needs {MS_SSIM_MIN_SIZE} pixels each way")
-    bpp = 8 * len(data) / (size[0] * size[1])
+    quality, similarity, missing = judge(pixels, picture)
+    bpp = 8 * len(sent.data) / (size[0] * size[1])
     write_png(files["comparison"], comparison(name, pixels, picture, bpp, quality))
     wanted = encoder.reference
     return DemoResult(
         image=name,
         width=size[1],
         height=size[0],
-        notes=notes,
+        notes=notes + missing,
         model_identity=model.identity,
         weights_identity=model.weights_identity,
         lmbda=model.lmbda,
@@ -172,19 +160,29 @@ def run_demo(
             decoder,
             None if float_picture is None else sqnr(float_picture, picture),
         ),
-        stream_bytes=len(data),
+        stream_bytes=len(sent.data),
         bpp=bpp,
         psnr=quality,
         float_psnr=None if float_picture is None else psnr(pixels, float_picture),
         ms_ssim=similarity,
-        symbol_mismatch=None if wanted is None else mismatch_share(symbols, wanted),
-        symbols=symbols.size,
-        encode_s=encoder.seconds + range_encode_s,
-        decode_s=decoder.seconds + range_decode_s,
-        range_encode_s=range_encode_s,
-        range_decode_s=range_decode_s,
+        symbol_mismatch=None if wanted is None else mismatch_share(sent.symbols, wanted),
+        symbols=sent.symbols.size,
+        encode_s=encoder.seconds + sent.encode_s,
+        decode_s=decoder.seconds + sent.decode_s,
+        range_encode_s=sent.encode_s,
+        range_decode_s=sent.decode_s,
         files={key: str(path) for key, path in files.items()},
     )
+
+
+def output_files(folder: Path, name: str) -> dict[str, Path]:
+    """The files that :func:`run_demo` writes for an image of this name."""
+    stem = Path(name).stem
+    return {
+        "stream": folder / f"{stem}.tfci",
+        "picture": folder / f"{stem}_decoded.png",
+        "comparison": folder / f"{stem}_comparison.png",
+    }
 
 
 @dataclass(frozen=True)
@@ -214,9 +212,8 @@ class _Codec:
 
     def encode(self, pixels: UInt8Image) -> _Side:
         keep = () if self.reference is None else ANALYSIS_NAMES
-        start = time.perf_counter()
-        ran = self.sim.analyze(pixels, keep=keep, progress=self._stage("INT16 encoder"))
-        seconds = time.perf_counter() - start
+        stage = self._stage("INT16 encoder")
+        ran, seconds = timed(lambda: self.sim.analyze(pixels, keep=keep, progress=stage))
         if self.reference is None:
             return _Side(ran, seconds, {}, None)
         stage = self._stage("float64 encoder")
@@ -226,10 +223,8 @@ class _Codec:
     def decode(self, symbols: Tensor, size: tuple[int, int]) -> _Side:
         """Both decoders from the same symbols."""
         keep = () if self.reference is None else SYNTHESIS_NAMES
-        start = time.perf_counter()
         stage = self._stage("INT16 decoder")
-        ran = self.sim.synthesize(symbols, size, keep=keep, progress=stage)
-        seconds = time.perf_counter() - start
+        ran, seconds = timed(lambda: self.sim.synthesize(symbols, size, keep=keep, progress=stage))
         if self.reference is None:
             return _Side(ran, seconds, {}, None)
         stage = self._stage("float64 decoder")
@@ -336,19 +331,13 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, wid
     return text + "…"
 
 
-def _file_names(folder: Path, name: str) -> dict[str, Path]:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"cannot make the folder {folder}: {error.strerror}; choose another with --out"
         ) from error
-    stem = Path(name).stem
-    return {
-        "stream": folder / f"{stem}.tfci",
-        "picture": folder / f"{stem}_decoded.png",
-        "comparison": folder / f"{stem}_comparison.png",
-    }
 
 
 def _rows(

@@ -160,7 +160,7 @@ class TestGlobalOptions:
 
 
 class TestStandardOutput:
-    COMMAND = (sys.executable, "-c", "import sys; from xlic.cli.main import main; sys.exit(main())")
+    COMMAND = (sys.executable, "-m", "xlic")
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
     def test_on_a_full_disk_is_a_one_line_error(self):
@@ -182,3 +182,36 @@ class TestStandardOutput:
         os.close(writer)
         assert done.returncode not in (0, 2)
         assert done.stderr == ""
+
+    @pytest.mark.parametrize(
+        ("arguments", "closed", "status"),
+        [("--version", "1", 0), ("--help", "1", 0), ("demo absent.png", "2", 2)],
+    )
+    def test_that_the_caller_closed_is_no_defect(self, arguments, closed, status):
+        line = f"{sys.executable} -m xlic {arguments} {closed}>&-"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+        assert done.returncode == status
+        assert done.stdout + done.stderr == ""
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {"PYTHONIOENCODING": "ascii"},
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        ],
+        ids=["ascii", "C"],
+    )
+    def test_in_ascii_shows_tables(self, tmp_path, environment):
+        code = (
+            "import sys, click; from xlic.cli import main as m; from rich.table import Table;"
+            "from xlic.cli.common import print_table, print_line;"
+            "work = lambda: (print_table(Table('\\u03bb')), print_line('\\u03bb = 1 \\xd7 2'));"
+            "m._LazyGroup.get_command = lambda *_: click.Command('x', callback=work);"
+            "sys.exit(m.main(['bench']))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, env=os.environ | environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"? = 1 ? 2" in done.stdout
+        assert b"Traceback" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,22 @@ from PIL import Image as PillowImage
 from tests.cli.test_main import error_line
 from tests.evaluation.small import FILTERS, photo, small_model, small_weights
 from xlic import shipped
-from xlic.cli.common import _PlainProgress, find_images, progress_shown
+from xlic.cli import sim_commands
+from xlic.cli.common import (
+    _PlainProgress,
+    check_output,
+    find_images,
+    progress_shown,
+    refuse_overwrite,
+    require_writable,
+)
 from xlic.cli.main import main
 from xlic.errors import InputError
 from xlic.files import load_container, save_container
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
+from xlic.rungs.registry import RUNG_NAMES
 from xlic.tfmodel.backend import backend
 from xlic.weights import save_weights
 
@@ -102,7 +112,7 @@ class TestEncodeAndDecode:
         alpha = np.dstack([photo(20, 30), np.full((20, 30), 100, np.uint8)])
         PillowImage.fromarray(alpha).save("alpha.png")
         for name, note in (
-            ("wide", "from 16 to 8 bits"),
+            ("wide", "16-bit samples"),
             ("palette", "converted from P to RGB"),
             ("alpha", "transparency laid on white"),
         ):
@@ -149,12 +159,13 @@ class TestBadInput:
             (["decode", "--model", "{s}/q.safetensors", "absent.tfci"], "cannot read"),
             (["eval", "--weights", "absent", "--images", "{s}/*.png"], "no weights at absent"),
             (["eval", "--weights", "{s}", "--images", "{s}/*.png"], "ana_"),
-            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}/*.gif"], "no image"),
-            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}"], "/*.png'"),
+            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}/*.gif"], "no file"),
+            (["eval", "--weights", "{s}/q.safetensors", "--images", "{s}"], "--images"),
+            (["eval", "--weights", "{s}/q.safetensors", "--images", "~nobody9/*"], "~nobody9"),
             (["eval", "--weights", "{s}/w.safetensors", "--images", "{s}/*.png"], "--calibrate"),
             (
                 ["quantize", "--weights", "{s}/w.safetensors", "--calibrate", "x*", "--out", "o"],
-                "no image matches",
+                "--calibrate 'x*' matches no file",
             ),
             (["demo", "--weights", "{s}/w.safetensors"], "xlic quantize --weights"),
         ],
@@ -206,6 +217,141 @@ class TestFullDisk:
         assert len([line for line in err if "error" in line]) == 1
         assert "No space left on device" in err[-1]
         assert files_in(here) == []
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail where a command gets as far as reading an image or a model."""
+
+    def work(*arguments):
+        pytest.fail("work was begun")
+
+    for name in ("read_images", "_quantized", "_evaluate"):
+        monkeypatch.setattr(sim_commands, name, work)
+    monkeypatch.setattr("xlic.images.read_image", work)
+    monkeypatch.setattr("xlic.weights.load_weights", work)
+
+
+class TestOutputs:
+    """What would destroy an input, or could not be written, is found out before any work."""
+
+    @pytest.fixture
+    def inputs(self, sources, here):
+        for name in ("0.png", "w.safetensors", "q.safetensors"):
+            (here / name).write_bytes((sources / name).read_bytes())
+        (here / "s.tfci").write_bytes(b"a stream")
+        (here / "raw").mkdir()
+        (here / "raw" / "ana_w.bin").write_bytes(b"weights")
+        (here / "link.png").symlink_to("0.png")
+        (here / "hard.png").hardlink_to("0.png")
+        (here / "0_decoded.png").symlink_to("0.png")
+        return here
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "encode --model q.safetensors 0.png 0.png",
+            "encode --model q.safetensors 0.png ./link.png",
+            "encode --model q.safetensors 0.png hard.png",
+            "encode --model q.safetensors 0.png q.safetensors",
+            "decode --model q.safetensors s.tfci s.tfci",
+            "decode --model q.safetensors s.tfci q.safetensors",
+            "demo 0.png --model q.safetensors --out .",
+            "quantize --weights w.safetensors --calibrate 0.png --out w.safetensors",
+            "quantize --weights w.safetensors --calibrate 0.png --out 0.png",
+            "quantize --weights raw --calibrate 0.png --out raw/ana_w.bin",
+            "eval --weights q.safetensors --images 0.png --plot new --json new",
+            "eval --weights q.safetensors --images 0.png --plot 0.png",
+            "eval --weights a=q.safetensors --images 0.png --json q.safetensors",
+            "eval --weights q.safetensors --float-weights w.safetensors --images 0.png "
+            "--json w.safetensors",
+            "eval --weights w.safetensors --calibrate hard.png --images 0.png --json hard.png",
+        ],
+    )
+    def test_that_are_an_input_are_refused(self, inputs, no_work, capsys, arguments):
+        before = {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()}
+        assert main(arguments.split()) == 2
+        assert "would overwrite" in error_line(capsys)
+        after = {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()}
+        assert after == before
+
+    @pytest.mark.parametrize("target", ["absent/out", "0.png/out", ".", "x" * 300])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "encode --model q.safetensors 0.png",
+            "decode --model q.safetensors s.tfci",
+            "quantize --weights w.safetensors --calibrate 0.png --out",
+            "eval --weights q.safetensors --images 0.png --json",
+            "eval --weights q.safetensors --images 0.png --plot",
+        ],
+    )
+    def test_that_cannot_be_written_are_refused(self, inputs, no_work, capsys, arguments, target):
+        before = files_in(inputs)
+        assert main([*arguments.split(), target]) == 2
+        assert f"cannot write {target}" in error_line(capsys)
+        assert files_in(inputs) == before
+
+    def test_of_the_demo_in_what_is_no_folder_are_refused(self, inputs, no_work, capsys):
+        assert main(["demo", "0.png", "--model", "q.safetensors", "--out", "s.tfci"]) == 2
+        assert "cannot write s.tfci" in error_line(capsys)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_of_the_demo_in_a_folder_without_permission_are_refused(self, inputs, no_work, capsys):
+        (inputs / "locked").mkdir(mode=0o500)
+        assert main(["demo", "0.png", "--model", "q.safetensors", "--out", "locked"]) == 2
+        assert "cannot write locked" in error_line(capsys)
+
+    def test_that_exist_are_kept_by_the_probe(self, tmp_path):
+        (tmp_path / "old").write_text("kept")
+        require_writable(tmp_path / "old")
+        check_output(tmp_path / "new", tmp_path / "old", None)
+        assert files_in(tmp_path) == ["old"]
+        assert (tmp_path / "old").read_text() == "kept"
+
+    def test_that_are_devices_destroy_nothing(self):
+        refuse_overwrite(os.devnull, os.devnull)
+        require_writable(os.devnull)
+
+
+class TestNames:
+    NAME = "p[red] :smile: [x].png"
+
+    def test_with_brackets_and_colons_are_shown_as_they_are(self, sources, here, capsys):
+        (here / self.NAME).write_bytes((sources / "0.png").read_bytes())
+        model = ["--model", q(sources)]
+        assert main(["demo", self.NAME, *model, "--out", "o[/x]"]) == 0
+        shown = capsys.readouterr().out
+        # The title is folded to the table; the paths stand whole.
+        assert "p[red] :smile: [x].png" in " ".join(shown.split())
+        assert "o[/x]/p[red] :smile: [x].tfci" in shown
+        source = f"l[/b]:smile:={q(sources)}"
+        assert main(["eval", "--weights", source, "--images", self.NAME]) == 0
+        assert self.NAME in capsys.readouterr().out
+
+    def test_however_long_leave_every_figure_whole(self, sources, here, capsys, monkeypatch):
+        image = (sources / "0.png").read_bytes()
+        (here / ("long_" * 20 + ".png")).write_bytes(image)
+        monkeypatch.setenv("COLUMNS", "40")
+        arguments = ["eval", "--weights", q(sources), "--images", "*.png", "--json", "r.json"]
+        assert main(arguments) == 0
+        shown = capsys.readouterr().out
+        mean = json.loads((here / "r.json").read_text())["mean"]
+        rows = [line for line in shown.splitlines() if line.startswith((" long_", " mean"))]
+        assert len(rows) == 2
+        for row in rows:
+            assert f"{mean['bpp']:.4f}" in row
+            assert f"{mean['psnr']:.3f}" in row
+            assert len(row) <= 80
+
+
+class TestStreamLimit:
+    def test_ends_the_reading_of_a_stream_without_an_end(self, sources, here, capsys, monkeypatch):
+        monkeypatch.setattr(sim_commands, "STREAM_LIMIT", 1000)
+        (here / "long.tfci").write_bytes(bytes(1001))
+        for stream in ("long.tfci", "/dev/zero"):
+            assert main(["decode", "--model", q(sources), stream, "a.png"]) == 2
+            assert "1000 bytes" in error_line(capsys)
 
 
 class TestQuantize:
@@ -297,6 +443,22 @@ class TestEval:
         assert report["model"]["rung"] == "sim"
         assert 0 <= report["mean"]["symbol_mismatch"] < 0.05
 
+    def test_of_a_quantized_model_says_that_calibration_was_not_used(self, here, sources, capsys):
+        arguments = ["--weights", q(sources), "--calibrate", f"{sources}/*.png"]
+        assert self.run(sources, *arguments) == 0
+        assert "--calibrate was not used" in capsys.readouterr().out
+
+    def test_of_real_rungs_refuses_calibration(self, here, sources, capsys):
+        arguments = ["--weights", q(sources), "--calibrate", f"{sources}/*.png"]
+        assert self.run(sources, *arguments, "--rung", "float") == 2
+        assert "needs no --calibrate" in error_line(capsys)
+
+    def test_offers_the_rungs_of_the_registry(self, here, sources, capsys):
+        assert self.run(sources, "--rung", "abacus") == 2
+        line = error_line(capsys)
+        for name in RUNG_NAMES:
+            assert repr(name) in line
+
     def test_on_tensorflow_without_it_says_what_to_install(
         self, here, sources, capsys, monkeypatch
     ):
@@ -386,7 +548,7 @@ class TestFindingImages:
         for name in ("b/2.png", "a/1.png", "a/2.png", "c.txt"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text("")
-        found = find_images(f"{tmp_path}/**/*.png")
+        found = find_images(f"{tmp_path}/**/*.png", "--images")
         # Names that occur twice keep their folder.
         assert [name for name, _ in found] == [
             "1.png",
@@ -396,8 +558,22 @@ class TestFindingImages:
 
     def test_leaves_folders_out(self, tmp_path):
         (tmp_path / "folder.png").mkdir()
-        with pytest.raises(InputError, match="no image matches"):
-            find_images(f"{tmp_path}/*.png")
+        with pytest.raises(InputError, match=r"--images .* matches no file"):
+            find_images(f"{tmp_path}/*.png", "--images")
+
+    def test_takes_the_name_of_a_file_as_it_stands(self, tmp_path):
+        (tmp_path / "p[1].png").write_text("")
+        found = find_images(f"{tmp_path}/p[1].png", "--images")
+        assert [name for name, _ in found] == ["p[1].png"]
+
+    def test_knows_the_home_folder_in_a_quoted_pattern(self, tmp_path, monkeypatch):
+        (tmp_path / "a.png").write_text("")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert [path for _, path in find_images("~/*.png", "--images")] == [tmp_path / "a.png"]
+
+    def test_of_a_user_who_does_not_exist_finds_none(self):
+        with pytest.raises(InputError, match="~nosuchuser"):
+            find_images("~nosuchuser/*.png", "--images")
 
 
 class TestProgress:

@@ -20,7 +20,9 @@ from xlic.architecture import (
 from xlic.demo import ERROR_GAIN, comparison, run_demo
 from xlic.entropy.codec import decompress
 from xlic.errors import InputError
+from xlic.evaluation.metrics import psnr
 from xlic.images import read_image
+from xlic.rungs.float64 import FloatRung
 from xlic.rungs.int16 import Int16Rung
 
 pytestmark = pytest.mark.sim
@@ -86,6 +88,19 @@ class TestDemo:
         assert lost["ana_0"] == lost["gdn_0"] == 0
         assert lost["ana_1"] > 10
         assert broken.symbol_mismatch > sound.symbol_mismatch
+
+    def test_float_figures_owe_nothing_to_faults_of_int16(self, model, weights, tmp_path):
+        # The float codec decodes its own symbols: those of a broken encoder must not reach it.
+        convs = dict(model.convs)
+        convs["ana_2"] = replace(convs["ana_2"], kernel=-convs["ana_2"].kernel)
+        faulty = replace(model, convs=convs)
+        pixels = photo(48, 64)
+        result = run_demo("p.png", pixels, faulty, weights, tmp_path, silent)
+        assert result.symbol_mismatch > 0.05
+        codec = FloatRung(weights)
+        own = codec.synthesize(codec.analyze(pixels).output, (48, 64)).output
+        foreign = codec.synthesize(Int16Rung(faulty).analyze(pixels).output, (48, 64)).output
+        assert result.float_psnr == psnr(pixels, own) != psnr(pixels, foreign)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 5), (17, 33)])
     def test_takes_the_smallest_pictures(self, model, weights, tmp_path, size):

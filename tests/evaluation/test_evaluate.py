@@ -11,7 +11,7 @@ from tests.evaluation.small import photo, small_model, small_weights
 from xlic import shipped
 from xlic.entropy.codec import compress, zeroth_order_entropy
 from xlic.errors import InputError, XlicError
-from xlic.evaluation import evaluate
+from xlic.evaluation import evaluate, stream
 from xlic.evaluation.evaluate import ENTROPY, STREAM, ModelResult, evaluate_image
 from xlic.evaluation.jsonsafe import json_safe
 from xlic.evaluation.metrics import psnr
@@ -78,6 +78,19 @@ class TestOneImage:
         broken = evaluate_image(faulty, "a", pixels)
         assert broken.symbol_mismatch > sound.symbol_mismatch + 0.05
 
+    def test_on_float_owes_nothing_to_faults_of_int16(self, ready, weights, model):
+        # The float codec decodes its own symbols: those of a broken encoder must not reach it.
+        convs = dict(model.convs)
+        convs["ana_2"] = replace(convs["ana_2"], kernel=-convs["ana_2"].kernel)
+        faulty = replace(ready, rung=Int16Rung(replace(model, convs=convs)))
+        pixels = photo(48, 64)
+        found = evaluate_image(faulty, "a", pixels)
+        assert found.symbol_mismatch > 0.05
+        codec = FloatRung(weights)
+        own = codec.synthesize(codec.analyze(pixels).output, (48, 64)).output
+        foreign = codec.synthesize(faulty.rung.analyze(pixels).output, (48, 64)).output
+        assert found.float_psnr == psnr(pixels, own) != psnr(pixels, foreign)
+
     def test_without_tables_reports_zeroth_order_entropy_and_says_so(self, ready):
         bare = replace(ready, tables=None)
         pixels = photo(40, 33)
@@ -104,8 +117,8 @@ class TestOneImage:
             symbols[0, 0, 0] += 1
             return symbols, size
 
-        decompress = evaluate.decompress
-        monkeypatch.setattr(evaluate, "decompress", wrong)
+        decompress = stream.decompress
+        monkeypatch.setattr(stream, "decompress", wrong)
         with pytest.raises(XlicError, match="does not give back the symbols"):
             evaluate_image(ready, "a", photo(16, 16))
 
@@ -138,6 +151,24 @@ class TestReport:
             assert mean[key] == pytest.approx(np.mean([getattr(i, key) for i in result.images]))
         assert mean["ms_ssim"] is None
         assert result.worst()["symbol_mismatch"] == max(i.symbol_mismatch for i in result.images)
+
+    def test_means_leave_lossless_images_out_and_say_so(self, result):
+        first, second = result.images
+        mixed = ModelResult(result.candidate, (first, replace(second, psnr=math.inf)))
+        assert mixed.mean()["psnr"] == first.psnr
+        assert mixed.mean()["bpp"] == pytest.approx((first.bpp + second.bpp) / 2)
+        assert mixed.point() == pytest.approx((first.bpp, first.psnr))
+        (note,) = mixed.notes
+        assert note.startswith("mean psnr is over 1 of 2 images")
+        assert mixed.as_dict()["model"]["notes"] == (note,)
+        assert result.notes == ()
+
+    def test_has_no_mean_psnr_where_all_images_are_lossless(self, result):
+        lossless = tuple(replace(image, psnr=math.inf) for image in result.images)
+        found = ModelResult(result.candidate, lossless)
+        assert found.mean()["psnr"] is None
+        assert found.point() is None
+        assert evaluate.curves([found]) == {}
 
     def test_of_one_model_has_images_and_mean_at_the_top(self, result):
         found = evaluate.report([result], [], [(0.5, 30.0)])
@@ -216,6 +247,17 @@ class TestModels:
         )
         assert found.rung.name == "sim"
         assert "calibrated on 1 images" in found.notes[0]
+
+    def test_quantized_ones_say_that_they_were_not_calibrated(self, files):
+        images = [("a", photo(32, 32))]
+        found = candidate(files / "q.safetensors", "sim", calibration=lambda: images)
+        assert any("--calibrate was not used" in note for note in found.notes)
+
+    @pytest.mark.parametrize("source", ["w.safetensors", "q.safetensors"])
+    def test_on_a_rung_that_is_none_are_refused(self, files, source):
+        images = [("a", photo(32, 32))]
+        with pytest.raises(InputError, match="no rung 'abacus'"):
+            candidate(files / source, "abacus", calibration=lambda: images)
 
     def test_shipped_weights_use_the_shipped_model(self, files, weights, model):
         name = shipped.data_folder() / "bls2017_lambda0.01_int16.safetensors"

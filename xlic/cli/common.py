@@ -1,46 +1,97 @@
-"""What commands share: finding images, progress, output."""
+"""What commands share: finding images, checking outputs, progress, printing."""
 
 from __future__ import annotations
 
-import glob
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import Progress, atomic_path, find_files
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from xlic.images import UInt8Image
 
 NamedPath = tuple[str, Path]
 
+STREAM_LIMIT = 1 << 28
+"""Bytes of the largest stream read: four per pixel of the largest image."""
+
 _QUIET_S = 2.0
 _EVERY_S = 5.0
+_UNBOUNDED = 10_000
 
 
-def find_images(pattern: str) -> list[NamedPath]:
-    """Files that match a glob pattern (``**`` goes into folders), sorted, each with a short name.
+def find_images(pattern: str, option: str) -> list[NamedPath]:
+    """Files that a glob pattern matches (``**`` goes into folders), each with a short name.
+
+    Args:
+        pattern: the glob; ``~`` is the home folder, as a quoted pattern keeps it from the shell.
+        option: where it came from, for the message.
 
     Raises:
         InputError: none match.
     """
-    # Path.glob takes no absolute pattern.
-    matches = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
-    paths = [path for match in matches if (path := Path(match)).is_file()]
-    if not paths:
-        hint = f"'{pattern.rstrip('/')}/*.png'" if Path(pattern).is_dir() else "'photos/*.png'"
-        raise InputError(f"no image matches {pattern!r}; give a quoted pattern such as {hint}")
+    # Path.expanduser raises where there is no such user; this leaves the text alone.
+    paths = find_files(os.path.expanduser(pattern), option)  # noqa: PTH111
     names = [path.name for path in paths]
     return [(path.name if names.count(path.name) == 1 else str(path), path) for path in paths]
+
+
+def check_output(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse an output that cannot be written or would destroy an input, before any work.
+
+    Raises:
+        InputError: so.
+    """
+    require_writable(out)
+    refuse_overwrite(out, *inputs)
+
+
+def refuse_overwrite(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse an output that is the same file as an input, by whatever name, or as another output.
+
+    Args:
+        out: the output.
+        inputs: the others; of a folder the weights in it count, None is passed over.
+
+    Raises:
+        InputError: so.
+    """
+    from xlic.weights import RAW_FILES
+
+    if Path(out).exists() and not Path(out).is_file():
+        return  # a device or pipe keeps nothing that could be lost
+    for given in inputs:
+        if given is None:
+            continue
+        folder = Path(given).is_dir()
+        for path in [Path(given, name) for name in RAW_FILES] if folder else [Path(given)]:
+            if _same_file(Path(out), path):
+                raise InputError(f"{out} would overwrite {path}; give the output another name")
+
+
+def require_writable(out: str | os.PathLike[str]) -> None:
+    """Try whether a file can be written there, without touching what is there.
+
+    Raises:
+        InputError: it cannot.
+    """
+    with suppress(_UntouchedError), atomic_path(out):
+        if Path(out).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        raise _UntouchedError
 
 
 def read_images(
@@ -77,10 +128,26 @@ def write_json_file(path: str, value: Any) -> None:
 
 
 def console() -> Console:
-    """Standard output for tables; it knows NO_COLOR and the terminal's width."""
+    """Standard output for tables; it knows NO_COLOR and the terminal's width.
+
+    Text is printed as it is: brackets and colons of file names are no markup.
+    """
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table whole: on a narrow terminal its lines run over, and no digit is lost."""
+    out = console()
+    unbounded = out.options.update(max_width=_UNBOUNDED)
+    out.width = max(out.width, out.measure(table, options=unbounded).maximum)
+    out.print(table)
+
+
+def print_line(line: str) -> None:
+    """Print a line as it is, beside tables."""
+    console().print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -129,3 +196,14 @@ class _PlainProgress:
         if now >= self._next:
             self._next = now + _EVERY_S
             say(f"{what} ({done}/{total})" if total else f"{what} …")
+
+
+class _UntouchedError(Exception):
+    """Leaves :func:`xlic.files.atomic_path` before anything is replaced."""
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:  # one is not there yet
+        return os.path.realpath(a) == os.path.realpath(b)

@@ -7,6 +7,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import click
@@ -88,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 2 an error that the message on stderr explains in one line, 130 an interruption,
     141 a reader that closed the pipe. A defect of xlic itself keeps its traceback.
     """
+    _make_streams_usable()
     try:
         outcome: Any = cli.main(
             args=None if argv is None else list(argv), prog_name="xlic", standalone_mode=False
@@ -112,6 +115,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_stdout()
         where = f" {error.filename}" if error.filename else ""
         return _fail(f"the system refused{where}: {error.strerror or error}")
+
+
+def _make_streams_usable() -> None:
+    """Let no character, and no stream that the caller closed, end a command half-way."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        # A choice of another error handler, as in PYTHONIOENCODING, is left alone.
+        elif isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _usage_message(error: click.ClickException) -> str:

@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING
 import click
 
 from xlic.cli.common import (
+    STREAM_LIMIT,
     NamedPath,
+    check_output,
     console,
     counted,
     find_images,
     print_json,
+    print_line,
+    print_table,
     progress_shown,
     read_images,
+    refuse_overwrite,
+    require_writable,
     say,
     write_json_file,
 )
 from xlic.errors import InputError
+from xlic.rungs.registry import RUNG_NAMES
 from xlic.shipped import LAMBDAS
 
 if TYPE_CHECKING:
@@ -65,11 +72,15 @@ def demo(
     """
     from xlic import shipped
     from xlic.cli.tables import demo_figures, demo_table
-    from xlic.demo import run_demo
+    from xlic.demo import output_files, run_demo
     from xlic.evaluation.models import float_weights_of
     from xlic.images import read_image
 
     source = Path(image) if image else shipped.photo_path()
+    for file in output_files(Path(out), source.name).values():
+        refuse_overwrite(file, source, model, weights)
+        if Path(out).exists():
+            require_writable(file)
     loaded = read_image(source)
     quantized = _quantized(model, weights, lmbda)
     floats = float_weights_of(quantized, () if weights is None else (weights,))
@@ -83,18 +94,15 @@ def demo(
     if as_json:
         print_json(result.as_dict())
         return
-    out_console = console()
-    out_console.print(demo_table(result))
-    out_console.print(
+    print_table(demo_table(result))
+    print_line(
         'Times with " are part of the line above. SQNR is against float64; that of ana_2 and\n'
         "syn_2 is between rounded symbols and pixels, that of the total between the pictures\n"
-        "of the two codecs from end to end.\n",
-        markup=False,
-        soft_wrap=True,
+        "of the two codecs from end to end.\n"
     )
-    out_console.print(demo_figures(result))
+    print_table(demo_figures(result))
     for note in result.notes:
-        out_console.print(f"note: {note}", markup=False, soft_wrap=True)
+        print_line(f"note: {note}")
 
 
 @click.command(epilog="Example: xlic encode photo.png photo.tfci")
@@ -108,6 +116,8 @@ def encode(image: str, stream: str | None, model: str | None, lmbda: str) -> Non
     from xlic.files import write_bytes
     from xlic.rungs.int16 import Int16Rung
 
+    target = stream or f"{image}.tfci"
+    check_output(target, image, model)
     quantized = _quantized(model, None, lmbda)
     tables = _tables(quantized, model)
     ((_, pixels),) = read_images([(Path(image).name, Path(image))])
@@ -116,7 +126,6 @@ def encode(image: str, stream: str | None, model: str | None, lmbda: str) -> Non
         run = Int16Rung(quantized).analyze(pixels, progress=progress)
         progress("range coder", 0, 0)
         data = compress(run.output, size, tables)
-    target = stream or f"{image}.tfci"
     write_bytes(target, data)
     say(
         f"{target}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
@@ -139,13 +148,14 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
     from xlic.images import write_png
     from xlic.rungs.int16 import Int16Rung
 
+    target = image or f"{stream}.png"
+    check_output(target, stream, model)
     quantized = _quantized(model, None, lmbda)
     tables = _tables(quantized, model)
     with progress_shown() as progress:
         progress("range decoder", 0, 0)
-        symbols, size = decompress(read_bytes(stream), tables)
+        symbols, size = decompress(read_bytes(stream, STREAM_LIMIT), tables)
         run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
-    target = image or f"{stream}.png"
     write_png(target, run.output)
     say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
 
@@ -168,8 +178,9 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
     "--rung",
     "rungs",
     multiple=True,
-    type=click.Choice(("sim", "float", "model")),
-    help="INT16, float64 or TensorFlow; repeat to compare.  [default: sim]",
+    type=click.Choice(RUNG_NAMES),
+    help="What runs: sim is INT16, float float64, model TensorFlow; repeat to compare.  "
+    "[default: sim]",
 )
 @click.option(
     "--float-weights",
@@ -201,13 +212,24 @@ def eval_(
     from xlic.evaluation import comparison
     from xlic.evaluation.anchors import jpeg_curve, mean_curve
     from xlic.evaluation.evaluate import curves, report
+    from xlic.evaluation.models import REAL_RUNGS
     from xlic.evaluation.plot import rd_plot
 
-    paths = find_images(pattern)
+    rungs = rungs or ("sim",)
+    if calibrate is not None and not set(rungs) - set(REAL_RUNGS):
+        raise InputError(f"--rung {rungs[0]} needs no --calibrate; leave it out or add --rung sim")
+    paths = find_images(pattern, "--images")
+    calibration = None if calibrate is None else find_images(calibrate, "--calibrate")
     if not sources:
         sources = tuple(f"shipped={shipped.model_path(lmbda)}" for lmbda in LAMBDAS)
+    labelled = [_labelled(source) for source in sources]
+    inputs = [path for _, path in (*labelled, *paths, *(calibration or ()))]
+    if json_path and json_path != "-":
+        check_output(json_path, *inputs, *float_weights, plot)
+    if plot:
+        check_output(plot, *inputs, *float_weights)
     with progress_shown() as progress:
-        results = _evaluate(sources, rungs or ("sim",), paths, calibrate, float_weights, progress)
+        results = _evaluate(labelled, rungs, paths, calibration, float_weights, progress)
         jpeg_curves = []
         for done, (name, pixels) in enumerate(read_images(paths, quiet=True)):
             progress(f"JPEG of {name}", done, len(paths))
@@ -219,13 +241,12 @@ def eval_(
     if json_path == "-":
         print_json(report(results, rates, jpeg))
     else:
-        out = console()
         for result in results:
-            out.print(eval_table(result))
+            print_table(eval_table(result, console().width))
             for note in _findings(result, comparison.psnr_of_jpeg_at(jpeg, result.mean()["bpp"])):
-                out.print(note, markup=False, soft_wrap=True)
+                print_line(note)
         if rates:
-            out.print(bd_rate_table(rates))
+            print_table(bd_rate_table(rates))
         if json_path:
             write_json_file(json_path, report(results, rates, jpeg))
     if plot:
@@ -273,8 +294,9 @@ def quantize(
     from xlic.quantization.report import count_saturations, quantization_report
     from xlic.weights import load_weights
 
+    paths = find_images(pattern, "--calibrate")
+    check_output(out, weights, *(path for _, path in paths))
     floats = load_weights(weights)
-    paths = find_images(pattern)
     with progress_shown() as progress:
         measured = counted(progress, "calibrating on", len(paths))
         calibration = calibrate(floats, read_images(paths), measured)
@@ -297,10 +319,10 @@ def quantize(
         }
         print_json(facts)
         return
-    console().print(quantize_table(tensors))
+    print_table(quantize_table(tensors))
     if channels:
         for tensor in tensors:
-            console().print(channel_table(tensor))
+            print_table(channel_table(tensor))
     say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
 
 
@@ -352,14 +374,13 @@ def bench(
     if as_json:
         print_json({"machine": machine, "sizes": [result.as_dict() for result in results]})
         return
-    out = console()
     for result in results:
-        out.print(bench_table(result))
+        print_table(bench_table(result))
     for key, value in machine.items():
         shown = "; ".join(value) if isinstance(value, list) else value
-        out.print(f"{key}: {shown}", markup=False, soft_wrap=True)
+        print_line(f"{key}: {shown}")
     if machine["load"] > 0.5:
-        out.print("note: the machine was not idle at the start; figures are disturbed")
+        print_line("note: the machine was not idle at the start; figures are disturbed")
 
 
 def _quantized(model: str | None, weights: str | None, lmbda: str) -> QuantizedModel:
@@ -392,20 +413,19 @@ def _tables(model: QuantizedModel, name: str | None) -> EntropyTables:
 
 
 def _evaluate(
-    sources: Sequence[str],
+    sources: Sequence[tuple[str, str]],
     rungs: Sequence[str],
     paths: Sequence[NamedPath],
-    calibrate: str | None,
+    calibration: Sequence[NamedPath] | None,
     float_weights: Sequence[str],
     progress: Progress,
 ) -> list[ModelResult]:
-    from xlic.evaluation.evaluate import ModelResult, evaluate_image, warm_up_range_coder
+    from xlic.evaluation.evaluate import ModelResult, evaluate_image
     from xlic.evaluation.models import candidate
+    from xlic.evaluation.stream import warm_up_range_coder
 
-    calibration = None if calibrate is None else find_images(calibrate)
     results: list[ModelResult] = []
-    for source in sources:
-        label, path = _labelled(source)
+    for label, path in sources:
         for rung in rungs:
             measured = counted(progress, "calibrating on", len(calibration or ()))
             ready = candidate(
@@ -441,7 +461,7 @@ def _findings(result: ModelResult, jpeg_psnr: float | None) -> Iterator[str]:
         )
     if jpeg_psnr is not None:
         yield f"JPEG 4:2:0 of these images at the same mean bpp: PSNR {jpeg_psnr:.2f} dB"
-    yield from (f"note: {note}" for note in result.candidate.notes)
+    yield from (f"note: {note}" for note in result.notes)
     yield from (f"note: {image.file}: {note}" for image in result.images for note in image.notes)
 
 

@@ -24,6 +24,11 @@ from xlic.quantization.report import TensorReport
 
 UNKNOWN = "–"
 
+_WIDTH = 80
+_NAME_WIDTH = 12
+_LABEL_WIDTH = 18
+_NOTE_WIDTH = 36
+
 
 def demo_table(result: DemoResult) -> Table:
     """Per tensor and in total: shape, MACs, time, SQNR, saturations."""
@@ -45,7 +50,7 @@ def demo_figures(result: DemoResult) -> Table:
     """Rate, quality, times and files, a line each."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(no_wrap=True)
     lost = ""
     if result.float_psnr is not None:
         difference = result.float_psnr - result.psnr
@@ -71,28 +76,35 @@ def demo_figures(result: DemoResult) -> Table:
     return table
 
 
-def eval_table(result: ModelResult) -> Table:
-    """Per image and mean."""
+def eval_table(result: ModelResult, width: int = _WIDTH) -> Table:
+    """Per image and mean, at most ``width`` columns wide, but no less than 80."""
     ran = result.candidate
     table = _table(
         f"{Path(ran.source).name} on {ran.rung.name}, λ = {_or(ran.lmbda)}; bpp: {result.bpp_kind}"
     )
-    table.add_column("image", overflow="ellipsis", no_wrap=True)
-    for heading in ("bpp", "PSNR", "float", "MS-SSIM", "unlike %", "sat.", "enc s", "dec s"):
+    headings = ("bpp", "PSNR", "float", "MS-SSIM", "unlike %", "sat.", "enc s", "dec s")
+    rows = [_eval_cells(image.file, vars(image)) for image in result.images]
+    rows.append(_eval_cells("mean", result.mean()))
+    # Names get what the figures leave of the line.
+    figures = zip(headings, *(row[1:] for row in rows), strict=True)
+    taken = sum(2 + max(map(len, column)) for column in figures)
+    room = max(_NAME_WIDTH, max(width, _WIDTH) - taken - 2)
+    table.add_column("image", overflow="ellipsis", no_wrap=True, max_width=room)
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for image in result.images:
-        table.add_row(*_eval_cells(image.file, vars(image)))
+    for row in rows[:-1]:
+        table.add_row(*row)
     table.add_section()
-    table.add_row(*_eval_cells("mean", result.mean()), style="bold")
+    table.add_row(*rows[-1], style="bold")
     return table
 
 
 def bd_rate_table(rates: Sequence[Mapping[str, Any]]) -> Table:
     """BD-rates; negative means fewer bits than the anchor."""
     table = _table("BD-rate of PSNR (negative: fewer bits)")
-    table.add_column("curve")
-    table.add_column("against")
-    table.add_column("BD-rate", justify="right")
+    table.add_column("curve", max_width=_LABEL_WIDTH)
+    table.add_column("against", max_width=_LABEL_WIDTH)
+    table.add_column("BD-rate", justify="right", max_width=_NOTE_WIDTH)
     for rate in rates:
         shown = rate["note"] if rate["percent"] is None else f"{rate['percent']:+.2f} %"
         table.add_row(rate["test"], rate["anchor"], shown)

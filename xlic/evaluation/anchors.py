@@ -1,12 +1,13 @@
 """What to measure against: published points, and JPEG of the same images.
 
-The published points are means over the 24 Kodak images; they say little about other images.
+The published points are means over the 24 Kodak images, from the result files of
+github.com/tensorflow/compression; they say little about other images.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,6 @@ from PIL import Image as PillowImage
 
 from xlic.evaluation.bdrate import RdPoint
 from xlic.evaluation.metrics import psnr
-
-SOURCE = "result files of github.com/tensorflow/compression, mean of Kodak"
 
 BALLE2017_KODAK: tuple[RdPoint, ...] = (
     (0.120, 26.78),
@@ -27,7 +26,7 @@ BALLE2017_KODAK: tuple[RdPoint, ...] = (
     (1.459, 38.02),
     (1.958, 40.13),
 )
-"""Ballé, Laparra, Simoncelli 2017, optimized for MSE: (bpp, PSNR in dB). Source: :data:`SOURCE`."""
+"""Ballé, Laparra, Simoncelli 2017, optimized for MSE: (bpp, PSNR in dB)."""
 
 JPEG_KODAK: tuple[RdPoint, ...] = (
     (0.215, 23.84),
@@ -36,7 +35,7 @@ JPEG_KODAK: tuple[RdPoint, ...] = (
     (1.010, 32.88),
     (1.532, 35.33),
 )
-"""JPEG 4:2:0 on Kodak: (bpp, PSNR in dB). Source: :data:`SOURCE`."""
+"""JPEG 4:2:0 on Kodak: (bpp, PSNR in dB)."""
 
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 65, 75, 85, 92, 96)
 
@@ -52,23 +51,10 @@ def jpeg_size_and_psnr(pixels: NDArray[np.uint8], quality: int) -> tuple[int, fl
         return size, psnr(pixels, np.asarray(decoded.convert("RGB")))
 
 
-def jpeg_points(
-    images: Iterable[NDArray[np.uint8]], qualities: Sequence[int] = JPEG_QUALITIES
-) -> tuple[RdPoint, ...]:
-    """Mean bpp and mean PSNR of JPEG over ``images``, a point per quality setting.
-
-    Args:
-        images: uint8 ``(H, W, 3)``; they are read once and may be produced one by one.
-        qualities: libjpeg's quality settings, 1..95 and a little above.
-    """
-    per_image = [jpeg_curve(pixels, qualities) for pixels in images]
-    return mean_curve(per_image)
-
-
 def jpeg_curve(
     pixels: NDArray[np.uint8], qualities: Sequence[int] = JPEG_QUALITIES
 ) -> list[RdPoint]:
-    """(bpp, PSNR) of JPEG of one image, a point per quality setting."""
+    """(bpp, PSNR) of JPEG of one image, a point per quality setting of libjpeg."""
     area = pixels.shape[0] * pixels.shape[1]
     measured = (jpeg_size_and_psnr(pixels, quality) for quality in qualities)
     return [(8 * size / area, quality_db) for size, quality_db in measured]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from xlic.entropy.codec import compress, decompress, zeroth_order_entropy
-from xlic.entropy.tables import EntropyTables
-from xlic.errors import XlicError
+from xlic.entropy.codec import zeroth_order_entropy
 from xlic.evaluation.metrics import MS_SSIM_MIN_SIZE, ms_ssim, psnr
 from xlic.evaluation.models import Candidate
+from xlic.evaluation.stream import timed, transmit
 from xlic.images import UInt8Image
 from xlic.rungs.interface import Tensor
 
@@ -90,13 +88,28 @@ class ModelResult:
         """What ``bpp`` means here."""
         return ENTROPY if self.candidate.tables is None else STREAM
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the means must know."""
+        count = len(self.images)
+        partial = {key: len(v) for key in MEAN_KEYS if 0 < len(v := self._finite(key)) < count}
+        return self.candidate.notes + tuple(
+            f"mean {key} is over {number} of {count} images: the others have no finite figure"
+            for key, number in partial.items()
+        )
+
     def mean(self) -> dict[str, float | None]:
-        """Mean of each figure over the images that have it; None where none has."""
-        means: dict[str, float | None] = {}
-        for key in MEAN_KEYS:
-            values = [v for image in self.images if (v := getattr(image, key)) is not None]
-            means[key] = float(np.mean(values)) if values else None
-        return means
+        """Mean of each figure over the images that have a finite one; None where none has."""
+        values = {key: self._finite(key) for key in MEAN_KEYS}
+        return {key: float(np.mean(v)) if v else None for key, v in values.items()}
+
+    def point(self) -> tuple[float, float] | None:
+        """Mean bpp and PSNR of the same images: those that are not lossless; None if all are."""
+        pairs = [(image.bpp, image.psnr) for image in self.images if math.isfinite(image.psnr)]
+        if not pairs:
+            return None
+        rate, quality = np.mean(pairs, axis=0)
+        return float(rate), float(quality)
 
     def worst(self) -> dict[str, float | None]:
         """The largest loss of any image: what the bounds on "any image" are held against."""
@@ -118,12 +131,16 @@ class ModelResult:
                 "identity": ran.identity,
                 "lambda": ran.lmbda,
                 "bpp_kind": self.bpp_kind,
-                "notes": ran.notes,
+                "notes": self.notes,
             },
             "images": [asdict(image) for image in self.images],
             "mean": self.mean(),
             "worst": self.worst(),
         }
+
+    def _finite(self, key: str) -> list[float]:
+        values = (getattr(image, key) for image in self.images)
+        return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def evaluate_image(candidate: Candidate, name: str, pixels: UInt8Image) -> ImageResult:
@@ -138,30 +155,27 @@ def evaluate_image(candidate: Candidate, name: str, pixels: UInt8Image) -> Image
         XlicError: the stream does not give the symbols back.
     """
     height, width = pixels.shape[:2]
-    start = time.perf_counter()
-    encoded = candidate.rung.analyze(pixels)
-    bits, data = _code(candidate, encoded.output, (height, width))
-    encode_s = time.perf_counter() - start
+    rung, tables = candidate.rung, candidate.tables
+    encoded, encode_s = timed(lambda: rung.analyze(pixels))
+    symbols = encoded.output
+    if tables is None:
+        bits = zeroth_order_entropy(symbols)
+    else:
+        sent = transmit(symbols, (height, width), tables)
+        symbols, bits = sent.symbols, 8.0 * len(sent.data)
+        encode_s += sent.encode_s
+    decoded, decode_s = timed(lambda: rung.synthesize(symbols, (height, width)))
+    if tables is not None:
+        decode_s += sent.decode_s
 
-    start = time.perf_counter()
-    symbols = encoded.output if data is None else _decode(candidate, data, encoded.output)
-    decoded = candidate.rung.synthesize(symbols, (height, width))
-    decode_s = time.perf_counter() - start
-
-    quality = psnr(pixels, decoded.output)
-    similarity = ms_ssim(pixels, decoded.output)
-    notes = []
-    if math.isinf(quality):
-        notes.append("psnr is infinite: the decoded picture is the original")
-    if similarity is None:
-        notes.append(f"ms_ssim needs {MS_SSIM_MIN_SIZE} pixels each way")
-    float_psnr, mismatch = _against_float(candidate, pixels, encoded.output, quality)
+    quality, similarity, notes = judge(pixels, decoded.output)
+    float_psnr, mismatch = _against_float(candidate, pixels, symbols, quality)
     return ImageResult(
         file=name,
         width=width,
         height=height,
         bpp=bits / (height * width),
-        bpp_kind=ENTROPY if data is None else STREAM,
+        bpp_kind=ENTROPY if tables is None else STREAM,
         psnr=quality,
         ms_ssim=similarity,
         float_psnr=float_psnr,
@@ -169,13 +183,19 @@ def evaluate_image(candidate: Candidate, name: str, pixels: UInt8Image) -> Image
         saturations=sum(encoded.saturations.values()) + sum(decoded.saturations.values()),
         encode_s=encode_s,
         decode_s=decode_s,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
-def warm_up_range_coder(tables: EntropyTables) -> None:
-    """Code one position, so that what is timed later holds no compilation."""
-    decompress(compress(np.zeros((1, 1, tables.channels), np.int32), (1, 1), tables), tables)
+def judge(original: UInt8Image, picture: UInt8Image) -> tuple[float, float | None, tuple[str, ...]]:
+    """PSNR, MS-SSIM, and a sentence on each that has no finite figure."""
+    quality, similarity = psnr(original, picture), ms_ssim(original, picture)
+    notes = []
+    if math.isinf(quality):
+        notes.append("PSNR is infinite: the decoded picture is the original")
+    if similarity is None:
+        notes.append(f"MS-SSIM needs {MS_SSIM_MIN_SIZE} pixels each way")
+    return quality, similarity, tuple(notes)
 
 
 def mismatch_share(symbols: Tensor, reference: Tensor) -> float:
@@ -187,11 +207,9 @@ def curves(results: Sequence[ModelResult]) -> dict[str, list[tuple[float, float]
     """Rate–distortion curves: mean (bpp, PSNR) of all results of one label on one rung."""
     found: dict[str, list[tuple[float, float]]] = {}
     for result in results:
-        mean = result.mean()
-        bpp, quality = mean["bpp"], mean["psnr"]
-        if bpp is not None and quality is not None:
+        if (point := result.point()) is not None:
             name = f"{result.candidate.label} ({result.candidate.rung.name})"
-            found.setdefault(name, []).append((bpp, quality))
+            found.setdefault(name, []).append(point)
     return {name: sorted(points) for name, points in found.items()}
 
 
@@ -213,28 +231,6 @@ def report(
         "bd_rate": list(bd_rates),
         "jpeg": measured,
     }
-
-
-def _code(
-    candidate: Candidate, symbols: Tensor, size: tuple[int, int]
-) -> tuple[float, bytes | None]:
-    """Bits and file of the symbols; without entropy tables there is no file."""
-    if candidate.tables is None:
-        return zeroth_order_entropy(symbols), None
-    data = compress(symbols, size, candidate.tables)
-    return 8.0 * len(data), data
-
-
-def _decode(candidate: Candidate, data: bytes, sent: Tensor) -> Tensor:
-    assert candidate.tables is not None
-    symbols: Tensor
-    symbols, _ = decompress(data, candidate.tables)
-    if not np.array_equal(symbols, sent):
-        raise XlicError(
-            "the stream does not give back the symbols that were encoded; this is a defect of "
-            "xlic's range coder, please report it with the image and the model"
-        )
-    return symbols
 
 
 def _against_float(

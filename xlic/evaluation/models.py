@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from xlic import shipped
 from xlic.entropy.tables import EntropyTables
@@ -19,12 +20,12 @@ from xlic.images import UInt8Image
 from xlic.quantization.calibrate import calibrate
 from xlic.quantization.model import QuantizedModel, load_quantized
 from xlic.quantization.quantize import quantize
-from xlic.rungs.float64 import FloatRung
-from xlic.rungs.int16 import Int16Rung
 from xlic.rungs.interface import Rung
+from xlic.rungs.registry import open_rung
 from xlic.weights import Weights, load_weights
 
-RUNGS = ("sim", "float", "model")
+REAL_RUNGS = ("float", "model")
+"""Rungs that run in real numbers, on float weights; all others run a quantized model."""
 
 NamedImages = Callable[[], Iterable[tuple[str, UInt8Image]]]
 """Yields name and pixels of images, anew at each call."""
@@ -51,7 +52,7 @@ class Candidate:
     identity: str
     tables: EntropyTables | None
     lmbda: float | None
-    reference: FloatRung | None
+    reference: Rung | None
     notes: tuple[str, ...] = ()
 
 
@@ -99,7 +100,7 @@ def quantized_of(
     """
     if images is not None:
         model = quantize(weights, calibrate(weights, images(), progress))
-        return model, f"calibrated on {model.provenance['calibration_images']} images"
+        return model, f"calibrated on {len(model.provenance['calibration_images'])} images"
     path = shipped.model_of_weights(weights)
     if path is None:
         raise InputError(
@@ -122,7 +123,7 @@ def candidate(
 
     Args:
         source: float weights (file or folder) or a quantized model.
-        rung: one of :data:`RUNGS`.
+        rung: one of :data:`xlic.rungs.registry.RUNG_NAMES`.
         label: name of its curve.
         float_weights: where quantized models' float weights may be.
         calibration: images to quantize float weights with.
@@ -138,6 +139,8 @@ def candidate(
     model: QuantizedModel | None = None
     if isinstance(loaded, QuantizedModel):
         model = loaded
+        if calibration is not None:
+            notes.append("this model is quantized already; --calibrate was not used on it")
         weights = float_weights_of(model, float_weights)
         if weights is None:
             notes.append(
@@ -146,31 +149,27 @@ def candidate(
             )
     else:
         weights = loaded
-        if rung == "sim":
+        if rung not in REAL_RUNGS:
             model, note = quantized_of(weights, calibration, progress)
             notes.append(note)
-    ran: Rung
-    if rung == "sim" and model is not None:
-        ran, identity = Int16Rung(model), model.identity
-    elif weights is None:
+    runs = weights if rung in REAL_RUNGS else model
+    if runs is None:
         raise InputError(
             f"{source} is a quantized model and --rung {rung} needs its float weights; "
             "give them with --float-weights"
         )
-    elif rung == "float":
-        ran, identity = FloatRung(weights), weights.identity
-    else:
-        # Its modules load in a moment, but only this rung needs them.
-        from xlic.rungs.tensorflow import TensorFlowRung
-
-        ran, identity = TensorFlowRung(weights), weights.identity
     return Candidate(
         label=label,
         source=str(Path(source)),
-        rung=ran,
-        identity=identity,
+        rung=_open(rung, weights, model),
+        identity=runs.identity,
         tables=loaded.tables,
         lmbda=loaded.lmbda,
-        reference=None if weights is None else FloatRung(weights),
+        reference=None if weights is None else _open("float", weights, model),
         notes=tuple(notes),
     )
+
+
+def _open(rung: str, weights: Weights | None, model: QuantizedModel | None) -> Rung:
+    # A rung looks only at the one that it runs; the other may be absent.
+    return open_rung(rung, cast(Weights, weights), cast(QuantizedModel, model))
