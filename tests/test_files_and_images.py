@@ -261,3 +261,14 @@ def test_the_longest_file_name_can_be_written(tmp_path):
 def test_a_file_whose_name_holds_brackets_is_found_as_it_stands(tmp_path):
     (tmp_path / "x[1].png").write_bytes(b"")
     assert [f.name for f in find_files(str(tmp_path / "x[1].png"), "--x")] == ["x[1].png"]
+
+
+def test_a_folder_in_place_of_a_glob_is_told_apart(tmp_path):
+    with pytest.raises(InputError, match=r"matches no file; a folder is given as '.*/\*'"):
+        find_files(str(tmp_path), "--x")
+
+
+def test_a_link_that_leads_nowhere_is_replaced(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    write_bytes(tmp_path / "loop", b"data")
+    assert (tmp_path / "loop").read_bytes() == b"data"

@@ -49,7 +49,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: the folder is absent or unwritable, or the disk is full.
     """
     try:
-        target = Path(path).resolve()
+        # Path.resolve raises RuntimeError on a loop of links, this leaves it to the open.
+        target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
             yield target
             return
@@ -119,7 +120,10 @@ def find_files(pattern: str, option: str) -> list[Path]:
     names = [pattern] if exact else glob.glob(pattern, recursive=True)  # noqa: PTH207
     files = sorted(Path(name) for name in names if Path(name).is_file())
     if not files:
-        raise InputError(f"{option} {pattern!r} matches no file; check the path, quote the pattern")
+        hint = "check the path, quote the pattern"
+        if pattern and Path(pattern).is_dir():
+            hint = f"a folder is given as '{pattern.rstrip('/')}/*'"
+        raise InputError(f"{option} {pattern!r} matches no file; {hint}")
     return files
 
 

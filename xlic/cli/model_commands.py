@@ -208,16 +208,19 @@ def compress(
     OUTPUT_FILE is INPUT_FILE with .tfci appended, if not given. With -V, the stream is decoded
     again and rate and quality are printed.
     """
+    from xlic.cli.common import check_output
     from xlic.files import write_bytes
     from xlic.images import read_image
 
     verbose, path = _resolve(verbose, model_path)
+    target = output_file or f"{input_file}.tfci"
+    check_output(target, input_file)
     loaded = read_image(input_file)
     for note in loaded.notes:
         say(f"{Path(input_file).name}: {note}")
     codec = _codec(path)
     data = codec.compress(loaded.pixels)
-    write_bytes(output_file or f"{input_file}.tfci", data)
+    write_bytes(target, data)
     if verbose:
         _print_quality(loaded.pixels, codec.decompress(data), len(data))
 
@@ -233,13 +236,14 @@ def decompress(
 
     OUTPUT_FILE is INPUT_FILE with .png appended, if not given.
     """
+    from xlic.cli.common import STREAM_LIMIT, check_output
     from xlic.files import read_bytes
     from xlic.images import write_png
 
     verbose, path = _resolve(verbose, model_path)
-    data = read_bytes(input_file)
-    picture = _codec(path).decompress(data)
     target = output_file or f"{input_file}.png"
+    check_output(target, input_file)
+    picture = _codec(path).decompress(read_bytes(input_file, STREAM_LIMIT))
     write_png(target, picture)
     if verbose:
         click.echo(f"{target}: {picture.shape[1]}×{picture.shape[0]}")

@@ -212,8 +212,8 @@ def eval_(
     from xlic.evaluation import comparison
     from xlic.evaluation.anchors import jpeg_curve, mean_curve
     from xlic.evaluation.evaluate import curves, report
-    from xlic.evaluation.models import REAL_RUNGS
     from xlic.evaluation.plot import rd_plot
+    from xlic.rungs.registry import REAL_RUNGS
 
     rungs = rungs or ("sim",)
     if calibrate is not None and not set(rungs) - set(REAL_RUNGS):

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from xlic import shipped
 from xlic.entropy.tables import EntropyTables
@@ -21,11 +20,8 @@ from xlic.quantization.calibrate import calibrate
 from xlic.quantization.model import QuantizedModel, load_quantized
 from xlic.quantization.quantize import quantize
 from xlic.rungs.interface import Rung
-from xlic.rungs.registry import open_rung
+from xlic.rungs.registry import REAL_RUNGS, open_rung
 from xlic.weights import Weights, load_weights
-
-REAL_RUNGS = ("float", "model")
-"""Rungs that run in real numbers, on float weights; all others run a quantized model."""
 
 NamedImages = Callable[[], Iterable[tuple[str, UInt8Image]]]
 """Yields name and pixels of images, anew at each call."""
@@ -161,15 +157,10 @@ def candidate(
     return Candidate(
         label=label,
         source=str(Path(source)),
-        rung=_open(rung, weights, model),
+        rung=open_rung(rung, weights, model),
         identity=runs.identity,
         tables=loaded.tables,
         lmbda=loaded.lmbda,
-        reference=None if weights is None else _open("float", weights, model),
+        reference=None if weights is None else open_rung("float", weights, model),
         notes=tuple(notes),
     )
-
-
-def _open(rung: str, weights: Weights | None, model: QuantizedModel | None) -> Rung:
-    # A rung looks only at the one that it runs; the other may be absent.
-    return open_rung(rung, cast(Weights, weights), cast(QuantizedModel, model))

@@ -10,45 +10,51 @@ from xlic.rungs.interface import Rung
 from xlic.weights import Weights
 
 
-def _float(weights: Weights, model: QuantizedModel) -> Rung:
+def _float(weights: Weights) -> Rung:
     from xlic.rungs.float64 import FloatRung
 
     return FloatRung(weights)
 
 
-def _model(weights: Weights, model: QuantizedModel) -> Rung:
+def _model(weights: Weights) -> Rung:
     # TensorFlow takes seconds to import and need not be there.
     from xlic.rungs.tensorflow import TensorFlowRung
 
     return TensorFlowRung(weights)
 
 
-def _sim(weights: Weights, model: QuantizedModel) -> Rung:
+def _sim(model: QuantizedModel) -> Rung:
     from xlic.rungs.int16 import Int16Rung
 
     return Int16Rung(model)
 
 
-_RUNGS: dict[str, Callable[[Weights, QuantizedModel], Rung]] = {
-    "float": _float,
-    "model": _model,
-    "sim": _sim,
-}
-RUNG_NAMES = tuple(_RUNGS)
+_REAL: dict[str, Callable[[Weights], Rung]] = {"float": _float, "model": _model}
+_INTEGER: dict[str, Callable[[QuantizedModel], Rung]] = {"sim": _sim}
+
+REAL_RUNGS = tuple(_REAL)
+"""Rungs in real numbers; they run float weights, the others a quantized model."""
+RUNG_NAMES = (*_REAL, *_INTEGER)
 
 
-def open_rung(name: str, weights: Weights, model: QuantizedModel) -> Rung:
+def open_rung(name: str, weights: Weights | None, model: QuantizedModel | None) -> Rung:
     """Make a rung.
 
     Args:
         name: one of :data:`RUNG_NAMES`.
-        weights: float weights, for the rungs in real numbers.
-        model: the quantized model, for the rungs in integers.
+        weights: float weights; needed by :data:`REAL_RUNGS` only.
+        model: the quantized model; needed by the others only.
 
     Raises:
-        InputError: no such rung.
+        InputError: no such rung, or what it runs is not given.
         MissingToolError: the rung needs something that is not installed.
     """
-    if name not in _RUNGS:
-        raise InputError(f"no rung {name!r}; there are {', '.join(RUNG_NAMES)}")
-    return _RUNGS[name](weights, model)
+    if name in _REAL:
+        if weights is None:
+            raise InputError(f"the rung {name} runs float weights; give them with --weights")
+        return _REAL[name](weights)
+    if name in _INTEGER:
+        if model is None:
+            raise InputError(f"the rung {name} runs a quantized model; make it: xlic quantize")
+        return _INTEGER[name](model)
+    raise InputError(f"no rung {name!r}; there are {', '.join(RUNG_NAMES)}")
