@@ -85,11 +85,18 @@ def check_size(height: int, width: int, where: str) -> None:
     """
     if height < 1 or width < 1:
         raise InputError(f"{where} is {width}×{height} pixels; an image needs at least 1×1")
-    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+    if not size_fits(height, width):
         raise InputError(
             f"{where} is {width}×{height} pixels, more than the {MAX_PIXELS} allowed, or than "
             f"{MAX_SIDE} on a side; crop it"
         )
+
+
+def size_fits(height: int, width: int) -> bool:
+    """Whether an image of this size is accepted anywhere in xlic."""
+    return (
+        min(height, width) >= 1 and height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE
+    )
 
 
 def check_pixels(pixels: object, where: str = "image") -> UInt8Image:

@@ -160,7 +160,7 @@ def unpack_by_tfc(tf, tfc, data):
     return [tensor.numpy() for tensor in tensors]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 33), (768, 512), (16384, 16384)])
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (768, 512), (8192, 8192)])
 @pytest.mark.parametrize("string", [b"", b"\0", b"abc" * 1000])
 @pytest.mark.parametrize("name", [None, "bls2017"])
 def test_containers_are_read_in_both_directions(tf, tfc, size, string, name):

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 from xlic.architecture import symbol_size
 from xlic.errors import FormatError
-from xlic.images import MAX_PIXELS
+from xlic.images import MAX_PIXELS, MAX_SIDE, size_fits
 
 _STRING, _IMAGE, _SYMBOLS, _MODEL, _CHECKSUM = "\x01", "\x02", "\x03", "MD", "CRC"
 
@@ -70,10 +70,10 @@ class Tfci:
 
     def __post_init__(self) -> None:
         height, width = self.image_size
-        if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        if not size_fits(height, width):
             raise FormatError(
                 f"a stream for an image of {width}×{height} pixels, must be 1×1 to {MAX_PIXELS} "
-                f"pixels; {_REMEDY}"
+                f"pixels, {MAX_SIDE} on a side; {_REMEDY}"
             )
         expected = symbol_size(height, width)
         if self.symbol_size != expected:
