@@ -1,4 +1,4 @@
-"""Property-based tests draw the same examples everywhere, so that a failure is one for everybody."""
+"""Property-based tests draw the same examples everywhere: a failure is one for everybody."""
 
 from hypothesis import settings
 

@@ -209,8 +209,10 @@ class TestStandardOutput:
             "m._LazyGroup.get_command = lambda *_: click.Command('x', callback=work);"
             "sys.exit(m.main(['bench']))"
         )
+        # tox sets PYTHONIOENCODING, which goes before the locale.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"}
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, env=os.environ | environment
+            [sys.executable, "-c", code], capture_output=True, env=inherited | environment
         )
         assert done.returncode == 0, done.stderr
         assert b"? = 1 ? 2" in done.stdout
