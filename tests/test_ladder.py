@@ -64,7 +64,8 @@ def test_layer_agrees_with_float64(layer, rung, image, float_rung, quantized, te
     if rung.name == "model":
         span = np.ptp(reference[layer]) or 1.0
         assert np.abs(tensors[layer] - reference[layer]).max() <= MODEL_TOLERANCE * span
-        assert not (layer == "ana_2" and np.any(got_symbols != symbols))
+        if layer == "ana_2":
+            assert differ_at_edges_only(got_symbols, symbols, reference[layer], float_rung)
         return
     clipped = sum(saturations[name] for name in before(layer))
     if clipped and not image.photograph:
@@ -80,6 +81,18 @@ def test_layer_agrees_with_float64(layer, rung, image, float_rung, quantized, te
     else:
         bound = SIM_SQNR[layer] if image.photograph else SIM_SQNR_PICTURES
         assert sqnr(reference[layer], tensors[layer], scale_of(layer, quantized)) >= bound
+
+
+def differ_at_edges_only(got, symbols, latents, float_rung):
+    """Symbols may differ by one, where the latent is as near to the edge between them as float32.
+
+    float32 cannot tell the two apart there; float64 in TensorFlow does (tests/model).
+    """
+    exact = latents - float_rung.weights.quantization_offset.astype(float)
+    to_edge = np.abs(exact - np.floor(exact) - 0.5)
+    differs = got != symbols
+    close = to_edge <= MODEL_TOLERANCE * np.ptp(latents)
+    return bool(np.all(np.abs(got - symbols) <= 1) and np.all(close[differs]))
 
 
 def scale_of(name, quantized):
@@ -127,6 +140,23 @@ def before(layer):
     """The tensors whose saturations reach ``layer``, itself included."""
     names = ANALYSIS_NAMES if layer in ANALYSIS_NAMES else ("latents", *SYNTHESIS_NAMES)
     return [name for name in names[: names.index(layer) + 1] if name != "syn_2"]
+
+
+@pytest.mark.sim
+def test_a_symbol_that_differs_away_from_an_edge_is_seen(float_rung):
+    latents = np.zeros((1, 2, float_rung.weights.filters))
+    latents[0, 1] = 100.0
+    offset = float_rung.weights.quantization_offset
+    latents[0, 0, 5] = offset[5] + 0.5 - 1e-7
+    symbols = np.floor(latents - offset + 0.5).astype(int)
+    wrong = symbols.copy()
+    wrong[0, 0, 5] += 1
+    assert differ_at_edges_only(wrong, symbols, latents, float_rung)
+    wrong[0, 0, 5] += 1
+    assert not differ_at_edges_only(wrong, symbols, latents, float_rung)
+    wrong = symbols.copy()
+    wrong[0, 1, 7] += 1
+    assert not differ_at_edges_only(wrong, symbols, latents, float_rung)
 
 
 @pytest.mark.sim
