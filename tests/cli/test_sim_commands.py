@@ -312,6 +312,7 @@ class TestOutputs:
     def test_that_are_devices_destroy_nothing(self):
         refuse_overwrite(os.devnull, os.devnull)
         require_writable(os.devnull)
+        assert Path(os.devnull).is_char_device()
 
 
 class TestNames:

@@ -6,7 +6,6 @@ It is the reference wherever TensorFlow is absent, and is itself proven against 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -22,8 +21,9 @@ from xlic.architecture import (
 )
 from xlic.convolution import Block, Convolution
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import Array, Progress
 from xlic.images import check_pixels
+from xlic.rungs.chain import Counts, run_chain
 from xlic.rungs.checks import check_names, check_symbols
 from xlic.rungs.interface import Run
 from xlic.weights import Weights
@@ -53,7 +53,7 @@ class FloatRung:
         """Encode, see :meth:`xlic.rungs.interface.Rung.analyze`; ties round up."""
         check_names(keep, ANALYSIS_NAMES)
         x = check_pixels(image) / 255.0
-        run = _run(self._analysis, x, keep, progress)
+        run = run_chain(self._analysis, x, keep, progress)
         rounded = np.floor(run.output - self._offset + 0.5)
         if not np.abs(rounded).max() < 1 << 31:
             raise InputError("the latents leave 32 bits; are these the weights of a trained model?")
@@ -81,7 +81,7 @@ class FloatRung:
     ) -> Run:
         """Decode from real-valued latents ``(h, w, N)``, e.g. unrounded ones."""
         check_names(keep, SYNTHESIS_NAMES)
-        run = _run(self._synthesis, latents, keep, progress)
+        run = run_chain(self._synthesis, latents, keep, progress)
         picture = run.output[: size[0], : size[1]]
         pixels = np.clip(np.floor(picture + 0.5), 0, 255).astype(np.uint8)
         return Run(pixels, run.tensors, {}, run.seconds)
@@ -100,7 +100,7 @@ class _Layer:
             self.gamma = t[f"{layer.activation}.gamma"].astype(np.float64)
             self.beta = t[f"{layer.activation}.beta"].astype(np.float64)
 
-    def __call__(self, x: Float64, keep: Collection[str]) -> dict[str, Float64]:
+    def __call__(self, x: Array, keep: Collection[str]) -> tuple[dict[str, Array], Counts]:
         names = self.layer.names
         out = {
             name: self.convolution.empty_output(x.shape[0], x.shape[1], np.float64)
@@ -119,20 +119,4 @@ class _Layer:
                 block.store(out[self.layer.activation], combine(sums, norm, out=sums))
 
         self.convolution.each_block(x, finish)
-        return out
-
-
-def _run(layers: list[_Layer], x: Float64, keep: Collection[str], progress: Progress | None) -> Run:
-    kept: dict[str, Float64] = {}
-    seconds: dict[str, float] = {}
-    for index, layer in enumerate(layers):
-        if progress is not None:
-            progress(layer.layer.name, index, len(layers))
-        start = time.perf_counter()
-        out = layer(x, keep)
-        seconds[layer.layer.name] = time.perf_counter() - start
-        kept |= {name: tensor for name, tensor in out.items() if name in keep}
-        x = out[layer.layer.names[-1]]
-    if progress is not None:
-        progress("done", len(layers), len(layers))
-    return Run(x, kept, {}, seconds)
+        return out, {}

@@ -9,7 +9,6 @@ point and nothing else, so that a right shift with rounding is ``floor(sum + ½)
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -35,13 +34,12 @@ from xlic.quantization.model import (
     GdnIntegers,
     QuantizedModel,
 )
+from xlic.rungs.chain import Counts, run_chain
 from xlic.rungs.checks import check_names, check_symbols
 from xlic.rungs.interface import Run
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Counts = dict[str, Int64]
-"""Clipped elements by tensor name, per channel."""
 
 
 class Int16Rung:
@@ -64,7 +62,7 @@ class Int16Rung:
     ) -> Run:
         """Encode, see :meth:`xlic.rungs.interface.Rung.analyze`."""
         check_names(keep, ANALYSIS_NAMES)
-        run = _run(self._analysis, check_pixels(image), keep, {}, progress)
+        run = run_chain(self._analysis, check_pixels(image), keep, progress)
         return replace(run, output=run.output.astype(np.int32))
 
     def synthesize(
@@ -82,7 +80,7 @@ class Int16Rung:
         wide = (symbols.astype(np.int64) << fraction) + self.model.latent_offset
         latents = np.clip(wide, INT16_MIN, INT16_MAX)
         clipped: Counts = {DECODER_INPUT: np.count_nonzero(latents != wide, axis=(0, 1))}
-        run = _run(self._synthesis, latents.astype(np.int16), keep, clipped, progress)
+        run = run_chain(self._synthesis, latents.astype(np.int16), keep, progress, clipped)
         picture = np.ascontiguousarray(run.output[: size[0], : size[1]])
         tensors = dict(run.tensors)
         if "syn_2" in tensors:
@@ -110,7 +108,9 @@ class _Layer:
             for name in names
             if name == names[-1] or name in keep
         }
-        counts: Counts = {name: np.zeros(self.layer.cout, np.int64) for name in names}
+        # A clipped pixel is the picture's own white or black, no loss of the arithmetic.
+        counted = () if self.pixels else names
+        counts: Counts = {name: np.zeros(self.layer.cout, np.int64) for name in counted}
         lock = threading.Lock()
 
         def finish(sums: Float64, block: Block) -> None:
@@ -183,29 +183,3 @@ def _clip(values: Float64, low: int, high: int, count_low: bool = True) -> Int64
         count += np.count_nonzero(values < low, axis=0)
     np.clip(values, low, high, out=values)
     return count
-
-
-def _run(
-    layers: list[_Layer],
-    x: Array,
-    keep: Collection[str],
-    clipped: Counts,
-    progress: Progress | None,
-) -> Run:
-    kept: dict[str, Array] = {}
-    seconds: dict[str, float] = {}
-    for index, layer in enumerate(layers):
-        if progress is not None:
-            progress(layer.layer.name, index, len(layers))
-        start = time.perf_counter()
-        out, counts = layer(x, keep)
-        seconds[layer.layer.name] = time.perf_counter() - start
-        clipped |= counts
-        kept |= {name: tensor for name, tensor in out.items() if name in keep}
-        x = out[layer.layer.names[-1]]
-    # A clipped pixel is the picture's own white or black, no loss of the arithmetic.
-    clipped.pop("syn_2", None)
-    if progress is not None:
-        progress("done", len(layers), len(layers))
-    totals = {name: int(counts.sum()) for name, counts in clipped.items()}
-    return Run(x, kept, totals, seconds, clipped)
