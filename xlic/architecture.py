@@ -15,8 +15,6 @@ from typing import Literal
 
 IMAGE_CHANNELS = 3
 DEFAULT_FILTERS = 128
-SYMBOL_STRIDE = 16
-"""One latent position stands for a block of 16×16 pixels."""
 
 Direction = Literal["down", "up"]
 
