@@ -1,0 +1,237 @@
+// Records, registers and error codes of the accelerator; docs/accelerator.md says what they mean.
+// Written by `python -m xlic.accelerator.generate` from xlic/accelerator/isa.py: change that.
+/* verilator lint_off UNUSEDPARAM */
+package xlic_isa_pkg;
+  localparam int MAGIC = 32'h434c4958;
+  localparam int INTERFACE_VERSION = 1;
+  localparam int BEAT_BYTES = 16;
+  localparam int CHANNEL_BLOCK = 8;
+  localparam int WINDOW_OFFSETS = 3;
+  localparam int MAX_LAYERS = 8;
+  localparam int HEADER_BEATS = 4;
+  localparam int LAYER_BEATS = 8;
+  localparam int WATCHDOG_CYCLES = 32'h40000;
+  localparam int SKIP_LANE = 512;
+  localparam int INFO_WORDS = 32;
+  localparam int COUNTER_WORDS = 8;
+  localparam int HEADER_RECORD_WORDS = 16;
+  localparam int LAYER_RECORD_WORDS = 32;
+  localparam int PASS_RECORD_WORDS = 4;
+  localparam int TAP_RECORD_WORDS = 1;
+  localparam int PARAM_RECORD_WORDS = 2;
+
+  // InFormat
+  localparam logic [1:0] IN_I16 = 2'h0;
+  localparam logic [1:0] IN_U8 = 2'h1;
+  localparam logic [1:0] IN_S32 = 2'h2;
+
+  // Destination
+  localparam logic [2:0] DEST_HOLD = 3'h0;
+  localparam logic [2:0] DEST_OUT_I16 = 3'h1;
+  localparam logic [2:0] DEST_OUT_U8 = 3'h2;
+  localparam logic [2:0] DEST_OUT_GDN = 3'h3;
+  localparam logic [2:0] DEST_OUT_IGDN = 3'h4;
+
+  // ErrorCode
+  localparam logic [3:0] ERR_NONE = 4'h0;
+  localparam logic [3:0] ERR_MAGIC = 4'h1;
+  localparam logic [3:0] ERR_VERSION = 4'h2;
+  localparam logic [3:0] ERR_DESIGN = 4'h3;
+  localparam logic [3:0] ERR_CAPACITY = 4'h4;
+  localparam logic [3:0] ERR_TABLES_CRC = 4'h5;
+  localparam logic [3:0] ERR_WEIGHTS_CRC = 4'h6;
+  localparam logic [3:0] ERR_WINDOW = 4'h7;
+  localparam logic [3:0] ERR_READ = 4'h8;
+  localparam logic [3:0] ERR_WRITE = 4'h9;
+  localparam logic [3:0] ERR_LAYER = 4'ha;
+  localparam logic [3:0] ERR_PASS = 4'hb;
+  localparam logic [3:0] ERR_STALL = 4'hc;
+
+  // Register
+  localparam logic [11:0] REG_CONTROL = 12'h0;
+  localparam logic [11:0] REG_GLOBAL_INTERRUPT_ENABLE = 12'h4;
+  localparam logic [11:0] REG_INTERRUPT_ENABLE = 12'h8;
+  localparam logic [11:0] REG_INTERRUPT_STATUS = 12'hc;
+  localparam logic [11:0] REG_GMEM0_LOW = 12'h10;
+  localparam logic [11:0] REG_GMEM0_HIGH = 12'h14;
+  localparam logic [11:0] REG_GMEM1_LOW = 12'h1c;
+  localparam logic [11:0] REG_GMEM1_HIGH = 12'h20;
+  localparam logic [11:0] REG_WINDOW_BEATS = 12'h28;
+  localparam logic [11:0] REG_PROGRAM = 12'h30;
+  localparam logic [11:0] REG_INFO = 12'h100;
+  localparam logic [11:0] REG_COUNTERS = 12'h200;
+
+  // Control
+  localparam logic [3:0] CONTROL_START = 4'h0;
+  localparam logic [3:0] CONTROL_DONE = 4'h1;
+  localparam logic [3:0] CONTROL_IDLE = 4'h2;
+  localparam logic [3:0] CONTROL_READY = 4'h3;
+  localparam logic [3:0] CONTROL_AUTO_RESTART = 4'h7;
+
+  // Info
+  localparam logic [4:0] INFO_MAGIC = 5'h0;
+  localparam logic [4:0] INFO_VERSION = 5'h1;
+  localparam logic [4:0] INFO_ARRAY = 5'h2;
+  localparam logic [4:0] INFO_HASH_LOW = 5'h3;
+  localparam logic [4:0] INFO_HASH_HIGH = 5'h4;
+  localparam logic [4:0] INFO_INPUT_WORDS = 5'h5;
+  localparam logic [4:0] INFO_WEIGHT_WORDS = 5'h6;
+  localparam logic [4:0] INFO_PARAM_WORDS = 5'h7;
+  localparam logic [4:0] INFO_PASS_WORDS = 5'h8;
+  localparam logic [4:0] INFO_TAP_WORDS = 5'h9;
+  localparam logic [4:0] INFO_CHANNELS = 5'ha;
+  localparam logic [4:0] INFO_LAYERS = 5'hb;
+  localparam logic [4:0] INFO_ERROR = 5'hc;
+  localparam logic [4:0] INFO_ERROR_LAYER = 5'hd;
+  localparam logic [4:0] INFO_LAYERS_DONE = 5'he;
+  localparam logic [4:0] INFO_CYCLES = 5'hf;
+  localparam logic [4:0] INFO_PROGRAM_LOW = 5'h10;
+  localparam logic [4:0] INFO_PROGRAM_HIGH = 5'h11;
+
+  // Counter
+  localparam logic [2:0] COUNTER_CYCLES = 3'h0;
+  localparam logic [2:0] COUNTER_ACTIVE = 3'h1;
+  localparam logic [2:0] COUNTER_LOAD_WAIT = 3'h2;
+  localparam logic [2:0] COUNTER_WEIGHT_WAIT = 3'h3;
+  localparam logic [2:0] COUNTER_STORE_WAIT = 3'h4;
+  localparam logic [2:0] COUNTER_CONV_SATURATIONS = 3'h5;
+  localparam logic [2:0] COUNTER_ACTIVATION_SATURATIONS = 3'h6;
+  localparam logic [2:0] COUNTER_INPUT_SATURATIONS = 3'h7;
+
+  // Fields of the records
+  localparam int HEADER_MAGIC_LSB = 0;
+  localparam int HEADER_MAGIC_BITS = 32;
+  localparam int HEADER_VERSION_LSB = 32;
+  localparam int HEADER_VERSION_BITS = 32;
+  localparam int HEADER_ARRAY_LSB = 64;
+  localparam int HEADER_ARRAY_BITS = 32;
+  localparam int HEADER_LAYERS_LSB = 96;
+  localparam int HEADER_LAYERS_BITS = 32;
+  localparam int HEADER_PASSES_LSB = 128;
+  localparam int HEADER_PASSES_BITS = 32;
+  localparam int HEADER_TAPS_LSB = 160;
+  localparam int HEADER_TAPS_BITS = 32;
+  localparam int HEADER_PARAMS_LSB = 192;
+  localparam int HEADER_PARAMS_BITS = 32;
+  localparam int HEADER_WEIGHT_WORDS_LSB = 224;
+  localparam int HEADER_WEIGHT_WORDS_BITS = 32;
+  localparam int HEADER_IDENTITY_LOW_LSB = 256;
+  localparam int HEADER_IDENTITY_LOW_BITS = 32;
+  localparam int HEADER_IDENTITY_HIGH_LSB = 288;
+  localparam int HEADER_IDENTITY_HIGH_BITS = 32;
+  localparam int HEADER_TABLES_CRC_LSB = 384;
+  localparam int HEADER_TABLES_CRC_BITS = 32;
+  localparam int HEADER_WEIGHTS_CRC_LSB = 416;
+  localparam int HEADER_WEIGHTS_CRC_BITS = 32;
+  localparam int LAYER_IN_FORMAT_LSB = 0;
+  localparam int LAYER_IN_FORMAT_BITS = 2;
+  localparam int LAYER_OUT_U8_LSB = 8;
+  localparam int LAYER_OUT_U8_BITS = 1;
+  localparam int LAYER_OUT_MERGE_LSB = 9;
+  localparam int LAYER_OUT_MERGE_BITS = 1;
+  localparam int LAYER_IN_OFFSET_LSB = 32;
+  localparam int LAYER_IN_OFFSET_BITS = 32;
+  localparam int LAYER_IN_ROW_PITCH_LSB = 64;
+  localparam int LAYER_IN_ROW_PITCH_BITS = 32;
+  localparam int LAYER_IN_HEIGHT_LSB = 96;
+  localparam int LAYER_IN_HEIGHT_BITS = 20;
+  localparam int LAYER_IN_WIDTH_LSB = 128;
+  localparam int LAYER_IN_WIDTH_BITS = 20;
+  localparam int LAYER_ORIGIN_Y_LSB = 160;  // signed
+  localparam int LAYER_ORIGIN_Y_BITS = 16;
+  localparam int LAYER_ORIGIN_X_LSB = 176;  // signed
+  localparam int LAYER_ORIGIN_X_BITS = 16;
+  localparam int LAYER_ROW_STEP_LSB = 192;
+  localparam int LAYER_ROW_STEP_BITS = 16;
+  localparam int LAYER_COL_STEP_LSB = 208;
+  localparam int LAYER_COL_STEP_BITS = 16;
+  localparam int LAYER_ROWS_LSB = 224;
+  localparam int LAYER_ROWS_BITS = 16;
+  localparam int LAYER_COLS_LSB = 240;
+  localparam int LAYER_COLS_BITS = 16;
+  localparam int LAYER_STRIDE_LSB = 256;
+  localparam int LAYER_STRIDE_BITS = 8;
+  localparam int LAYER_IN_BLOCKS_LSB = 272;
+  localparam int LAYER_IN_BLOCKS_BITS = 16;
+  localparam int LAYER_PHASE_WORDS_LSB = 288;
+  localparam int LAYER_PHASE_WORDS_BITS = 16;
+  localparam int LAYER_SLOT_WORDS_LSB = 304;
+  localparam int LAYER_SLOT_WORDS_BITS = 16;
+  localparam int LAYER_TILES_Y_LSB = 320;
+  localparam int LAYER_TILES_Y_BITS = 16;
+  localparam int LAYER_TILES_X_LSB = 336;
+  localparam int LAYER_TILES_X_BITS = 16;
+  localparam int LAYER_PASS_FIRST_LSB = 352;
+  localparam int LAYER_PASS_FIRST_BITS = 16;
+  localparam int LAYER_PASS_COUNT_LSB = 368;
+  localparam int LAYER_PASS_COUNT_BITS = 16;
+  localparam int LAYER_OUT_OFFSET_LSB = 384;
+  localparam int LAYER_OUT_OFFSET_BITS = 32;
+  localparam int LAYER_OUT_ROW_PITCH_LSB = 416;
+  localparam int LAYER_OUT_ROW_PITCH_BITS = 32;
+  localparam int LAYER_OUT_HEIGHT_LSB = 448;
+  localparam int LAYER_OUT_HEIGHT_BITS = 20;
+  localparam int LAYER_OUT_WIDTH_LSB = 480;
+  localparam int LAYER_OUT_WIDTH_BITS = 20;
+  localparam int LAYER_OUT_PX_PITCH_LSB = 512;
+  localparam int LAYER_OUT_PX_PITCH_BITS = 16;
+  localparam int LAYER_OUT_RUN_LSB = 528;
+  localparam int LAYER_OUT_RUN_BITS = 16;
+  localparam int LAYER_ROW_MUL_LSB = 544;
+  localparam int LAYER_ROW_MUL_BITS = 8;
+  localparam int LAYER_COL_MUL_LSB = 552;
+  localparam int LAYER_COL_MUL_BITS = 8;
+  localparam int LAYER_SUBROWS_LSB = 560;
+  localparam int LAYER_SUBROWS_BITS = 8;
+  localparam int LAYER_OUT_LEAD_LSB = 568;
+  localparam int LAYER_OUT_LEAD_BITS = 8;
+  localparam int LAYER_OUT_CHANNELS_LSB = 576;
+  localparam int LAYER_OUT_CHANNELS_BITS = 16;
+  localparam int LAYER_CORE_Y_LSB = 592;
+  localparam int LAYER_CORE_Y_BITS = 8;
+  localparam int LAYER_CORE_X_LSB = 600;
+  localparam int LAYER_CORE_X_BITS = 8;
+  localparam int LAYER_IN_PARAMS_LSB = 608;
+  localparam int LAYER_IN_PARAMS_BITS = 16;
+  localparam int PASS_WEIGHT_BASE_LSB = 0;
+  localparam int PASS_WEIGHT_BASE_BITS = 24;
+  localparam int PASS_GAMMA_LSB = 24;
+  localparam int PASS_GAMMA_BITS = 1;
+  localparam int PASS_PHASE_BEGIN_LSB = 25;
+  localparam int PASS_PHASE_BEGIN_BITS = 1;
+  localparam int PASS_TILE_END_LSB = 26;
+  localparam int PASS_TILE_END_BITS = 1;
+  localparam int PASS_EMIT_BEGIN_LSB = 27;
+  localparam int PASS_EMIT_BEGIN_BITS = 1;
+  localparam int PASS_EMIT_END_LSB = 28;
+  localparam int PASS_EMIT_END_BITS = 1;
+  localparam int PASS_DESTINATION_LSB = 29;
+  localparam int PASS_DESTINATION_BITS = 3;
+  localparam int PASS_TAP_FIRST_LSB = 32;
+  localparam int PASS_TAP_FIRST_BITS = 16;
+  localparam int PASS_TAP_COUNT_LSB = 48;
+  localparam int PASS_TAP_COUNT_BITS = 16;
+  localparam int PASS_COUNT_LSB = 64;
+  localparam int PASS_COUNT_BITS = 16;
+  localparam int PASS_CHANNEL_BASE_LSB = 80;
+  localparam int PASS_CHANNEL_BASE_BITS = 16;
+  localparam int PASS_PARAM_BASE_LSB = 96;
+  localparam int PASS_PARAM_BASE_BITS = 16;
+  localparam int PASS_PHASE_Y_LSB = 112;
+  localparam int PASS_PHASE_Y_BITS = 8;
+  localparam int PASS_PHASE_X_LSB = 120;
+  localparam int PASS_PHASE_X_BITS = 8;
+  localparam int TAP_OFFSET_LSB = 0;
+  localparam int TAP_OFFSET_BITS = 16;
+  localparam int TAP_DY_LSB = 16;
+  localparam int TAP_DY_BITS = 2;
+  localparam int TAP_DX_LSB = 18;
+  localparam int TAP_DX_BITS = 2;
+  localparam int PARAM_BIAS_LSB = 0;  // signed
+  localparam int PARAM_BIAS_BITS = 48;
+  localparam int PARAM_SHIFT_LSB = 48;
+  localparam int PARAM_SHIFT_BITS = 6;
+  localparam int PARAM_AUX_LSB = 54;
+  localparam int PARAM_AUX_BITS = 10;
+endpackage
+/* verilator lint_on UNUSEDPARAM */
