@@ -78,8 +78,8 @@ module control_registers
     if (write_i) begin
       case (write_addr_i)
         REG_CONTROL: if (write_strb_i[0]) begin
-          if (write_data_i[CONTROL_START]) start <= 1'b1;
-          restart <= write_data_i[CONTROL_AUTO_RESTART];
+          if (write_data_i[5'(CONTROL_START)]) start <= 1'b1;
+          restart <= write_data_i[5'(CONTROL_AUTO_RESTART)];
         end
         REG_GLOBAL_INTERRUPT_ENABLE: if (write_strb_i[0]) global_enable <= write_data_i[0];
         REG_INTERRUPT_ENABLE:        if (write_strb_i[0]) enable <= write_data_i[1:0];
@@ -144,11 +144,11 @@ module control_registers
     read_data_o = '0;
     case (read_addr_i)
       REG_CONTROL: begin
-        read_data_o[CONTROL_START]        = start || busy_i;
-        read_data_o[CONTROL_DONE]         = done;
-        read_data_o[CONTROL_IDLE]         = !start && !busy_i;
-        read_data_o[CONTROL_READY]        = ready;
-        read_data_o[CONTROL_AUTO_RESTART] = restart;
+        read_data_o[5'(CONTROL_START)]        = start || busy_i;
+        read_data_o[5'(CONTROL_DONE)]         = done;
+        read_data_o[5'(CONTROL_IDLE)]         = !start && !busy_i;
+        read_data_o[5'(CONTROL_READY)]        = ready;
+        read_data_o[5'(CONTROL_AUTO_RESTART)] = restart;
       end
       REG_GLOBAL_INTERRUPT_ENABLE: read_data_o = 32'(global_enable);
       REG_INTERRUPT_ENABLE:        read_data_o = 32'(enable);

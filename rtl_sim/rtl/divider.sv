@@ -19,11 +19,11 @@ module divider (
   logic [51:0] shifted, dividend;
   logic [23:0] n0, n1;
   logic sign0, sign1;
-  logic [BITS+2:0] valid;
+  logic [BITS+1:0] valid;
   assign magnitude = x_i[15] ? -x_i : x_i;  // 2^15 at most, unsigned
 
   always_ff @(posedge clk_i) begin
-    valid <= {valid[BITS+1:0], valid_i};
+    valid <= {valid[BITS:0], valid_i};
     if (valid_i) begin
       shifted <= {36'b0, magnitude} << k_i;
       n0      <= n_i;
@@ -45,14 +45,15 @@ module divider (
   assign sign[0]  = sign1;
   assign beyond[0] = dividend[51:16] >= {12'b0, n1};
   for (genvar i = 0; i < BITS; i++) begin : g_stage
-    logic [24:0] trial, difference;
+    logic [24:0] trial;
+    logic [23:0] difference;
     logic fits;
     assign trial      = {rest[i], low[i][15]};
-    assign difference = trial - {1'b0, n[i]};
+    assign difference = trial[23:0] - n[i];  // below n where it is used
     assign fits       = trial >= {1'b0, n[i]};
     always_ff @(posedge clk_i) begin
       if (valid[i+1]) begin
-        rest[i+1]  <= fits ? difference[23:0] : trial[23:0];
+        rest[i+1]  <= fits ? difference : trial[23:0];
         low[i+1]   <= {low[i][14:0], fits};
         n[i+1]     <= n[i];
         sign[i+1]  <= sign[i];

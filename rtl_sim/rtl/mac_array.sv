@@ -33,7 +33,8 @@ module mac_array #(
   logic signed [15:0] b [POF], b_d [POF];
   logic signed [31:0] product [POF*P], product_d [POF*P];
   logic signed [47:0] sum [POF*P], sum_d [POF*P], shadow [POF*P];
-  logic [3:0] valid, first, last;  // of: operand, input, product, sum
+  logic [2:0] valid, first;  // of: operand, input, product
+  logic [3:0] last;          // of: operand, input, product, sum
 
   always_comb begin
     for (int p = 0; p < P; p++) begin
@@ -57,8 +58,8 @@ module mac_array #(
   end
 
   always_ff @(posedge clk_i) begin
-    valid <= {valid[2:0], valid_i};
-    first <= {first[2:0], first_i};
+    valid <= {valid[1:0], valid_i};
+    first <= {first[1:0], first_i};
     last  <= {last[2:0], last_i && valid_i};
     if (valid_i) operand <= operand_d;
     a       <= operand;

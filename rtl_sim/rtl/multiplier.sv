@@ -17,11 +17,11 @@ module multiplier (
   logic [2:0] s3;
   logic signed [40:0] product;
   logic signed [47:0] rounded, coarse, fine;
-  logic [4:0] valid;
+  logic [3:0] valid;
 
   assign fine = coarse >>> s3;
   always_ff @(posedge clk_i) begin
-    valid <= {valid[3:0], valid_i};
+    valid <= {valid[2:0], valid_i};
     if (valid_i) begin
       x  <= x_i;
       n  <= n_i;

@@ -24,7 +24,8 @@ module normalizer #(
   localparam int GDN  = 19;
   localparam int IGDN = 5;
 
-  logic [GDN-1:0] gdn_valid, igdn_valid;
+  logic [GDN-1:0] gdn_valid;
+  logic [IGDN-1:0] igdn_valid;
   logic [TAG_W+POX-1:0] tag [GDN];
   logic [POX*16-1:0] gdn_y, igdn_y;
   logic [POX-1:0] gdn_clipped, igdn_clipped, counted;
@@ -32,7 +33,7 @@ module normalizer #(
 
   always_ff @(posedge clk_i) begin
     gdn_valid  <= {gdn_valid[GDN-2:0], valid_i && !inverse_i};
-    igdn_valid <= {igdn_valid[GDN-2:0], valid_i && inverse_i};
+    igdn_valid <= {igdn_valid[IGDN-2:0], valid_i && inverse_i};
     tag[0]     <= {tag_i, counted_i};
     for (int i = 1; i < GDN; i++) tag[i] <= tag[i-1];
     if (rst_i) begin

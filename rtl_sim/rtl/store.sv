@@ -36,7 +36,6 @@ module store
   output logic [127:0]                     beat_o
 );
   localparam int RW = $clog2(POY);
-  localparam int XW = $clog2(POX);
   localparam int GW = $clog2(CHANNELS) - 3;
 
   logic [31:0] out_offset, out_row_pitch;

@@ -78,6 +78,7 @@ module window_loader
   logic [15:0] tile_y, tile_x;
   logic signed [21:0] y0, x0, y_end, x_end;            // the window
   logic signed [21:0] y_first, x_first, y_last, x_last;  // its part in the map, ends exclusive
+  logic signed [21:0] x_final;
   logic half, release_half;
   logic rows_done, fill_done, last_tile;
   logic [31:0] row_product, x_offset, row_beats, row_address;
@@ -85,6 +86,7 @@ module window_loader
   logic [15:0] row_words;
   assign y_end = y0 + 22'($signed({1'b0, rows}));
   assign x_end = x0 + 22'($signed({1'b0, cols}));
+  assign x_final = x_last - 22'sd1;
   assign last_tile = tile_x + 1'b1 == tiles_x && tile_y + 1'b1 == tiles_y;
 
   always_ff @(posedge clk_i) begin
@@ -107,7 +109,7 @@ module window_loader
         row_product <= 32'(y_first) * in_row_pitch;
         if (in_format == IN_U8) begin  // 4 pixels a beat
           x_offset  <= 32'(x_first >> 2);
-          row_beats <= 32'((x_last - 22'sd1) >> 2) - 32'(x_first >> 2) + 1'b1;
+          row_beats <= 32'(x_final >> 2) - 32'(x_first >> 2) + 1'b1;
         end else begin
           x_offset  <= 32'(x_first) * 32'(in_blocks);
           row_beats <= 32'(x_last - x_first) * 32'(in_blocks);
