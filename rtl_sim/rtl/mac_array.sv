@@ -52,8 +52,10 @@ module mac_array #(
     end
   end
   always_comb begin
-    for (int i = 0; i < POF * P; i++) begin
-      sum_d[i] = (first[2] ? 48'sd0 : sum[i]) + 48'(product[i]);
+    for (int o = 0; o < POF; o++) begin
+      for (int p = 0; p < P; p++) begin
+        sum_d[o*P+p] = (first[2] ? 48'sd0 : sum[o*P+p]) + 48'(product[o*P+p]);
+      end
     end
   end
 
