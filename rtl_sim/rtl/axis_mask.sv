@@ -12,7 +12,7 @@ module axis_mask #(
 );
   always_comb begin
     for (int i = 0; i < COUNT; i++) begin
-      automatic logic [21:0] at;
+      logic [21:0] at;
       at = base_i + 22'(i) * 22'(step_i);
       ok_o[i] = at < {2'b0, limit_i};  // unsigned: what is negative is large
     end

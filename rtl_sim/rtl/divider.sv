@@ -36,15 +36,18 @@ module divider (
     end
   end
 
-  logic [23:0] rest [BITS+1], n [BITS+1];
-  logic [15:0] low [BITS+1];  // dividend bits to come, from the left; quotient bits from the right
-  logic [BITS:0] sign, beyond;
+  wire [23:0] rest [BITS+1], n [BITS+1];
+  wire [15:0] low [BITS+1];  // dividend bits to come, from the left; quotient bits from the right
+  wire [BITS:0] sign, beyond;
   assign rest[0]  = dividend[39:16];
   assign n[0]     = n1;
   assign low[0]   = dividend[15:0];
   assign sign[0]  = sign1;
   assign beyond[0] = dividend[51:16] >= {12'b0, n1};
   for (genvar i = 0; i < BITS; i++) begin : g_stage
+    logic [23:0] rest_q, n_q;
+    logic [15:0] low_q;
+    logic sign_q, beyond_q;
     logic [24:0] trial;
     logic [23:0] difference;
     logic fits;
@@ -53,13 +56,18 @@ module divider (
     assign fits       = trial >= {1'b0, n[i]};
     always_ff @(posedge clk_i) begin
       if (valid[i+1]) begin
-        rest[i+1]  <= fits ? difference : trial[23:0];
-        low[i+1]   <= {low[i][14:0], fits};
-        n[i+1]     <= n[i];
-        sign[i+1]  <= sign[i];
-        beyond[i+1] <= beyond[i];
+        rest_q   <= fits ? difference : trial[23:0];
+        low_q    <= {low[i][14:0], fits};
+        n_q      <= n[i];
+        sign_q   <= sign[i];
+        beyond_q <= beyond[i];
       end
     end
+    assign rest[i+1]   = rest_q;
+    assign low[i+1]    = low_q;
+    assign n[i+1]      = n_q;
+    assign sign[i+1]   = sign_q;
+    assign beyond[i+1] = beyond_q;
   end
 
   logic over;

@@ -203,7 +203,7 @@ module drain
     counted[1] <= stage0_counted ? counted[0] : '0;
     shift[1]   <= param_i[PARAM_SHIFT_LSB +: PARAM_SHIFT_BITS];
     aux[1]     <= param_i[PARAM_AUX_LSB +: PARAM_AUX_BITS];
-    if (valid[0]) biased <= biased_d;
+    if (valid[0]) for (int x = 0; x < POX; x++) biased[x] <= biased_d[x];
     // Stages 2 and 3
     for (int i = 2; i < STAGES; i++) begin
       valid[i]   <= valid[i-1];
@@ -216,8 +216,8 @@ module drain
       aux[i]     <= aux[i-1];
     end
     shift[2] <= shift[1];
-    if (valid[1]) coarse <= coarse_d;
-    if (valid[2]) fine <= fine_d;
+    if (valid[1]) for (int x = 0; x < POX; x++) coarse[x] <= coarse_d[x];
+    if (valid[2]) for (int x = 0; x < POX; x++) fine[x] <= fine_d[x];
     if (rst_i) begin
       valid <= '0;
       done  <= '0;

@@ -4,6 +4,13 @@
 // Read latency 5 cycles (bank address, memory, memory output, rows, lanes), one read per cycle.
 `default_nettype none
 
+// Icarus Verilog has no assignment of whole arrays; Verilator simulates a loop 10 times slower.
+`ifdef __ICARUS__
+`define XLIC_COPY(to, from, count) for (int i_ = 0; i_ < (count); i_++) to[i_] <= from[i_]
+`else
+`define XLIC_COPY(to, from, count) to <= from
+`endif
+
 module input_buffer #(
   parameter int POY         = 4,
   parameter int POX         = 16,
@@ -43,7 +50,7 @@ module input_buffer #(
   logic [AW-1:0] waddr_q;
   always_comb begin
     for (int l = 0; l < LANES; l++) begin
-      automatic logic [SW-1:0] k;
+      logic [SW-1:0] k;
       k = l >= int'(wstep_i) ? SW'(l) - SW'(wstep_i) : SW'(l + LANES) - SW'(wstep_i);
       lane_k[l]    = k[2:0];
       lane_we[l]   = k < SW'(8) && wmask_i[k[2:0]];
@@ -53,8 +60,8 @@ module input_buffer #(
   always_ff @(posedge clk_i) begin
     we_q <= we_i ? lane_we : '0;
     if (we_i) begin
-      k_q     <= lane_k;
-      data_q  <= lane_data;
+      `XLIC_COPY(k_q, lane_k, LANES);
+      `XLIC_COPY(data_q, lane_data, LANES);
       waddr_q <= waddr_i;
       whalf_q <= whalf_i;
       for (int b = 0; b < POY; b++) wbank_q[b] <= wbank_i == ($clog2(POY))'(b);
@@ -96,7 +103,7 @@ module input_buffer #(
   end
   always_comb begin
     for (int y = 0; y < POY; y++) begin
-      automatic int bank;
+      int bank;
       bank = (y + int'(dy_q[2])) % POY;
       for (int l = 0; l < LANES; l++) row_d[y*LANES+l] = lane_q[bank*LANES+l];
     end
@@ -104,7 +111,7 @@ module input_buffer #(
   always_comb begin
     for (int y = 0; y < POY; y++) begin
       for (int x = 0; x < POX; x++) begin
-        automatic int lane;
+        int lane;
         lane = x + int'(shift_q[3]);
         if (lane >= LANES) lane = lane - LANES;
         out_d[y*POX+x] = row_q[y*LANES+lane];
@@ -114,10 +121,11 @@ module input_buffer #(
   logic re_4;
   always_ff @(posedge clk_i) begin
     re_4 <= re_qqq;
-    if (re_qq) lane_q <= lane_out;
-    if (re_qqq) row_q <= row_d;
+    if (re_qq) `XLIC_COPY(lane_q, lane_out, POY * LANES);
+    if (re_qqq) `XLIC_COPY(row_q, row_d, POY * LANES);
     if (re_4) for (int i = 0; i < POY * POX; i++) data_o[i*16 +: 16] <= out_d[i];
   end
 endmodule
 
+`undef XLIC_COPY
 `default_nettype wire

@@ -5,6 +5,13 @@
 // cycle. A read of the shadow takes 1 cycle.
 `default_nettype none
 
+// Icarus Verilog has no assignment of whole arrays; Verilator simulates a loop 10 times slower.
+`ifdef __ICARUS__
+`define XLIC_COPY(to, from, count) for (int i_ = 0; i_ < (count); i_++) to[i_] <= from[i_]
+`else
+`define XLIC_COPY(to, from, count) to <= from
+`endif
+
 module mac_array #(
   parameter int POF = 16,
   parameter int POY = 4,
@@ -33,8 +40,9 @@ module mac_array #(
   logic signed [15:0] b [POF], b_d [POF];
   logic signed [31:0] product [POF*P], product_d [POF*P];
   logic signed [47:0] sum [POF*P], sum_d [POF*P], shadow [POF*P];
-  logic [2:0] valid, first;  // of: operand, input, product
-  logic [3:0] last;          // of: operand, input, product, sum
+  // Each steers a thousand accumulators: copies near to them, a tree of registers instead of a net.
+  (* max_fanout = 64 *) logic [2:0] valid, first;  // of: operand, input, product
+  (* max_fanout = 64 *) logic [3:0] last;          // of: operand, input, product, sum
 
   always_comb begin
     for (int p = 0; p < P; p++) begin
@@ -63,12 +71,12 @@ module mac_array #(
     valid <= {valid[1:0], valid_i};
     first <= {first[1:0], first_i};
     last  <= {last[2:0], last_i && valid_i};
-    if (valid_i) operand <= operand_d;
-    a       <= operand;
-    b       <= b_d;
-    product <= product_d;
-    if (valid[2]) sum <= sum_d;
-    if (last[3]) shadow <= sum;
+    if (valid_i) `XLIC_COPY(operand, operand_d, P);
+    `XLIC_COPY(a, operand, P);
+    `XLIC_COPY(b, b_d, POF);
+    `XLIC_COPY(product, product_d, POF * P);
+    if (valid[2]) `XLIC_COPY(sum, sum_d, POF * P);
+    if (last[3]) `XLIC_COPY(shadow, sum, POF * P);
     capture_o <= last[3];
     if (read_i) begin
       for (int x = 0; x < POX; x++) begin
@@ -83,4 +91,5 @@ module mac_array #(
   end
 endmodule
 
+`undef XLIC_COPY
 `default_nettype wire

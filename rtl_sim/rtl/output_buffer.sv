@@ -38,7 +38,7 @@ module output_buffer #(
 
   always_comb begin
     for (int b = 0; b < POX; b++) begin
-      automatic logic [XW-1:0] position;
+      logic [XW-1:0] position;
       position   = XW'(b) - wchannel_i[XW-1:0];
       wdata_d[b] = wdata_i[int'(position)*16 +: 16];
     end
@@ -46,7 +46,7 @@ module output_buffer #(
   assign first_d = XW'({rgroup_i, 3'b0}) + rposition_i;
   always_comb begin
     for (int b = 0; b < POX; b++) begin
-      automatic logic [XW-1:0] k;
+      logic [XW-1:0] k;
       k = XW'(b) - first_d;
       k_d[b] = k[2:0];
     end
@@ -56,13 +56,13 @@ module output_buffer #(
     whalf_q    <= whalf_i;
     wchannel_q <= wchannel_i;
     wrow_q     <= wrow_i;
-    if (we_i) wdata_q <= wdata_d;
+    if (we_i) for (int b = 0; b < POX; b++) wdata_q[b] <= wdata_d[b];
     re_q       <= re_i;
     re_qq      <= re_q;
     rhalf_q    <= rhalf_i;
     rrow_q     <= rrow_i;
     rgroup_q   <= rgroup_i;
-    if (re_i) k_q <= k_d;
+    if (re_i) for (int b = 0; b < POX; b++) k_q[b] <= k_d[b];
     first_q    <= first_d;
     first_qq   <= first_q;
     if (re_qq) begin

@@ -200,7 +200,7 @@ module store
   logic beat_push, second, second_q;
   always_comb begin
     for (int k = 0; k < 8; k++) begin
-      automatic logic [15:0] channel;
+      logic [15:0] channel;
       channel = {13'(group[2]), 3'(k)};
       masked[k*16 +: 16] = channel < out_channels && !(out_u8 && k % 4 == 3)
                          ? data_i[k*16 +: 16] : 16'd0;

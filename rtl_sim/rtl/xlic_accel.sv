@@ -318,7 +318,7 @@ module xlic_accel
   logic step_valid, wait_load, wait_weight, wait_store;
   logic [1023:0] layer;
   logic [5:0] conv_saturations, activation_saturations;
-  logic load_done, sequencer_busy, drain_busy, store_idle, drain_waiting, progress;
+  logic load_done, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting, progress;
   // The layer has come to rest: steps, drain and memory.
   assign layer_idle = load_done && !sequencer_busy && !drain_busy && !drain_pending && store_idle
                    && out_idle && in_idle;
@@ -437,7 +437,7 @@ module xlic_accel
   );
 
   // ---- behind the array
-  logic drain_pending, drain_take, hold_we, hold_re, out_we, out_half, out_last, half_take;
+  logic drain_take, hold_we, hold_re, out_we, out_half, out_last, half_take;
   logic emit_valid, half_freed;
   logic [92:0] drain_pass;
   logic [CW-1:0] hold_wchannel, hold_rchannel, out_channel;
