@@ -24,3 +24,17 @@ class FormatError(InputError):
 
 class MissingToolError(XlicError):
     """Something optional that the request needs is not installed (TensorFlow, a compiler, …)."""
+
+
+class AcceleratorError(XlicError):
+    """The accelerator stopped with an error, did not end, or answers nonsense."""
+
+
+class DesignMismatchError(AcceleratorError):
+    """The accelerator found is not the one that was expected."""
+
+
+class MismatchError(XlicError):
+    """Two implementations that must compute the same integers do not."""
+
+    exit_status = 1

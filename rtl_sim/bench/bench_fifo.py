@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ReadOnly
-from common import Bench, Sink, Source, bit, parameter
+from common import Bench, Sink, Source, parameter
 
 
 def _set_up(dut: Any, stall_in: float, stall_out: float) -> tuple[Bench, Source, Sink]:
@@ -64,15 +63,10 @@ async def is_empty_after_a_reset_in_the_middle(dut: Any) -> None:
     for _ in range(5):
         source.queue.extend(_words(bench, dut, 40))
         await bench.step(bench.random.randrange(20, 60))
-        source.clear()
-        sink.clear()
         await bench.reset(1)
-        sink.received.clear()
-        await ReadOnly()
-        assert not bit(dut.valid_o)
         await bench.step()
+        assert not sink.received
         words = _words(bench, dut, 5)
         source.queue.extend(words)
         await bench.until(lambda words=words: len(sink.received) == len(words), 500)
         assert sink.received == words
-        sink.received.clear()

@@ -44,6 +44,12 @@ class _Array:
             weights = [interesting(rng, 16) for _ in range(self.lanes)]
             self.steps.append((index == 0, index == length - 1, gamma, operands, weights))
 
+    def clear(self) -> None:
+        self.steps.clear()
+        self.captures.clear()
+        self.to_read, self._read, self._expected = [], None, None
+        self.dut.valid_i.value = self.dut.read_i.value = 0
+
     @property
     def done(self) -> bool:
         return not (self.steps or self.captures or self.to_read or self._read or self._expected)
@@ -124,10 +130,7 @@ async def forgets_a_pass_that_a_reset_cut_off(dut: Any) -> None:
     await array.bench.reset()
     array.add_pass(8)
     await array.bench.step(5)
-    array.steps.clear()
-    dut.valid_i.value = 0
     await array.bench.reset(1)
-    array.captures.clear()
     await array.bench.step(10)
     array.add_pass(3)
     await array.bench.until(lambda: array.done, 1000)

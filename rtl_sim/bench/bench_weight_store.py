@@ -27,9 +27,14 @@ class _Weights:
             lambda given: {"word": self.content[given["addr"]]},
         )
         self.content: list[int] = []
-        self.stall, self.beats, self.last_loaded = 0.0, [0], 0
+        self.stall, self.last_loaded = 0.0, 0
+        self.beats: list[int] = []
         dut.we_i.value = 0
         self.bench.agents = [self.reads, self]
+
+    def clear(self) -> None:
+        self.beats, self.last_loaded = [], 0
+        self.dut.we_i.value = 0
 
     def fill(self) -> None:
         rng = self.bench.random
@@ -39,7 +44,6 @@ class _Weights:
         ]
         values += [0] * (-len(values) % 8)
         self.beats = [pack(values[at : at + 8], 16) for at in range(0, len(values), 8)]
-        self.last_loaded = 0
 
     def sample(self) -> None:
         loaded = number(self.dut.loaded_o)
@@ -61,7 +65,6 @@ class _Weights:
 @cocotb.parametrize(stall=[0.0, 0.3, 0.9])
 async def gives_what_it_was_given(dut: Any, stall: float) -> None:
     store = _Weights(dut)
-    store.beats = []
     await store.bench.reset()
     store.stall = stall
     store.fill()
@@ -73,17 +76,11 @@ async def gives_what_it_was_given(dut: Any, stall: float) -> None:
 @cocotb.test()
 async def begins_anew_after_a_reset(dut: Any) -> None:
     store = _Weights(dut)
-    store.beats = []
     await store.bench.reset()
-    for _ in range(4):
+    for _ in range(12):
         store.fill()
         await store.bench.step(store.bench.random.randrange(5, 60))
-        store.beats = []
-        store.reads.queue.clear()
-        await store.bench.step(LATENCY + 2)
-        dut.we_i.value = 0
         await store.bench.reset(1)
-        store.last_loaded = 0
         await store.bench.step(3)
         assert store.last_loaded == 0
     store.fill()

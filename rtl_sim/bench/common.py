@@ -30,6 +30,9 @@ class Agent(Protocol):
     def drive(self) -> None:
         """Set the design's inputs for the next cycle."""
 
+    def clear(self) -> None:
+        """Forget what is under way, and offer nothing: there is a reset."""
+
 
 class Bench:
     """A design's clock, its reset and its agents.
@@ -61,9 +64,11 @@ class Bench:
                 agent.drive()
 
     async def reset(self, cycles: int = 3) -> None:
-        """Reset the design; agents stand still."""
+        """Reset the design; agents forget what is under way."""
         assert self._reset is not None
         self._reset.value = 1
+        for agent in self.agents:
+            agent.clear()
         for _ in range(cycles):
             await self._edge
         self._reset.value = 0
@@ -107,7 +112,6 @@ class Source:
         valid.value = 0
 
     def clear(self) -> None:
-        """Forget what was not taken."""
         self.queue.clear()
         self._offered = None
         self.valid.value = 0
@@ -150,8 +154,8 @@ class Sink:
             ready.value = 0
 
     def clear(self) -> None:
-        """Forget a word that was offered, for a reset."""
         self._waiting = None
+        self.received.clear()
 
     def sample(self) -> None:
         taken = self._ready or self.ready is None
@@ -208,9 +212,11 @@ class Pipeline:
         return not self.queue and self._offered is None and not self._due
 
     def clear(self) -> None:
-        """Forget what is under way."""
+        self.queue.clear()
         self._offered = None
         self._due.clear()
+        if self.valid is not None:
+            self.valid.value = 0
 
     def sample(self) -> None:
         if self._offered is not None:

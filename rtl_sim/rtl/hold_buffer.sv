@@ -49,7 +49,7 @@ module hold_buffer #(
       .re_i(re[2]), .raddr_i(channel[2]), .rdata_o(memory_out[y*POX*16 +: POX*16])
     );
   end
-  ram_sdp #(.WIDTH(POX * 16), .DEPTH(CHANNELS * POY)) u_signed (
+  ram_sdp #(.WIDTH(POX * 16), .DEPTH(POY << CW)) u_signed (
     .clk_i,
     .we_i, .waddr_i({wchannel_i, wrow_i}), .wdata_i,
     .re_i(row_re_i), .raddr_i({row_channel_i, row_i}), .rdata_o(row_o)

@@ -93,7 +93,7 @@ module input_buffer #(
   end
   for (genvar b = 0; b < POY; b++) begin : g_bank
     for (genvar l = 0; l < LANES; l++) begin : g_lane
-      ram_sdp #(.WIDTH(16), .DEPTH(2 * INPUT_WORDS)) u_ram (
+      ram_sdp #(.WIDTH(16), .DEPTH(2 << AW)) u_ram (
         .clk_i,
         .we_i(we_q[l] && wbank_q[b]), .waddr_i({whalf_q, waddr_q[AW-1:3], k_q[l]}),
         .wdata_i(data_q[l]),

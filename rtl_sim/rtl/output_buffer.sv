@@ -72,7 +72,7 @@ module output_buffer #(
     end
   end
   for (genvar b = 0; b < POX; b++) begin : g_bank
-    ram_sdp #(.WIDTH(16), .DEPTH(2 * POY * CHANNELS)) u_ram (
+    ram_sdp #(.WIDTH(16), .DEPTH((2 * POY) << CW)) u_ram (
       .clk_i,
       .we_i(we_q), .waddr_i({whalf_q, wrow_q, wchannel_q}), .wdata_i(wdata_q[b]),
       .re_i(re_q), .raddr_i({rhalf_q, rrow_q, rgroup_q, k_q[b]}), .rdata_o(bank_out[b])

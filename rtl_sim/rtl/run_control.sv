@@ -20,6 +20,7 @@ module run_control
   output logic               flush_o,        // memory ports: come to rest
   input  wire logic          ports_idle_i,
   input  wire logic          progress_i,     // something moved
+  input  wire logic [31:0]   window_i,       // beats
   // Program loader.
   input  wire logic          tables_ok_i,
   input  wire logic          loaded_i,
@@ -63,7 +64,7 @@ module run_control
   logic [3:0] layer;
   logic [3:0] fetch_beat;
   logic [127:0] layers [MAX_LAYERS * LAYER_BEATS];
-  logic descriptor_bad, error_now, running;
+  logic descriptor_bad, tables_left, window_left, error_now, running;
   logic [3:0] code_now;
   logic [31:0] counters [MAX_LAYERS * COUNTER_WORDS];
   logic [31:0] count [COUNTER_WORDS];
@@ -99,6 +100,8 @@ module run_control
              || layer_o[LAYER_IN_WIDTH_LSB +: LAYER_IN_WIDTH_BITS] == 0
              || rows == 0 || cols == 0 || stride == 0 || in_blocks == 0 || phase_words == 0
              || slot_words == 0 || pass_count == 0 || out_channels == 0
+             || layer_o[LAYER_ROW_STEP_LSB +: LAYER_ROW_STEP_BITS] == 0
+             || layer_o[LAYER_COL_STEP_LSB +: LAYER_COL_STEP_BITS] == 0
              || layer_o[LAYER_TILES_Y_LSB +: LAYER_TILES_Y_BITS] == 0
              || layer_o[LAYER_TILES_X_LSB +: LAYER_TILES_X_BITS] == 0
              || layer_o[LAYER_OUT_HEIGHT_LSB +: LAYER_OUT_HEIGHT_BITS] == 0
@@ -118,16 +121,45 @@ module run_control
     span_y      <= 20'(stride) * 20'(POY);
     span_x      <= 20'(stride) * 20'(POX + 2);
     second_slot <= 20'(rows) > span_y;
-    // Registered twice over FETCH's last cycles and CHECK: read in VERDICT.
+    // Settled by the end of CHECK, read in VERDICT.
     descriptor_bad <= zero || in_format == 2'd3 || phase_words[2:0] != 0
       || 20'(rows) > 2 * span_y || 20'(cols) > span_x
       || block_words > phase_words || in_blocks > 16'(INPUT_WORDS)
       || (in_format == IN_U8 && in_blocks != 16'd1)
       || 32'(slot_words) < 32'(stride) * 32'(stride) * 32'(phase_words)
       || (second_slot ? 17'(slot_words) << 1 : 17'(slot_words)) > 17'(INPUT_WORDS)
-      || 32'(pass_first) + 32'(pass_count) > passes_i
-      || out_channels > 16'(CHANNELS)
+      || out_channels > 16'(CHANNELS);
+    tables_left <= 32'(pass_first) + 32'(pass_count) > passes_i
       || (in_format == IN_S32 && 32'(in_params) + 32'(block_words) > params_i);
+  end
+
+  // Where the maps end. The products are taken once per layer; the burst splitters check each burst
+  // all the same.
+  logic [19:0] in_height, in_width, out_height, out_width;
+  logic [31:0] in_offset, in_row_pitch, out_offset, out_row_pitch;
+  logic [15:0] out_px_pitch, out_run;
+  logic [51:0] in_rows, out_rows;
+  logic [35:0] in_row, out_row;
+  logic [53:0] in_end, out_end;
+  assign in_offset     = layer_o[LAYER_IN_OFFSET_LSB +: LAYER_IN_OFFSET_BITS];
+  assign in_row_pitch  = layer_o[LAYER_IN_ROW_PITCH_LSB +: LAYER_IN_ROW_PITCH_BITS];
+  assign in_height     = layer_o[LAYER_IN_HEIGHT_LSB +: LAYER_IN_HEIGHT_BITS];
+  assign in_width      = layer_o[LAYER_IN_WIDTH_LSB +: LAYER_IN_WIDTH_BITS];
+  assign out_offset    = layer_o[LAYER_OUT_OFFSET_LSB +: LAYER_OUT_OFFSET_BITS];
+  assign out_row_pitch = layer_o[LAYER_OUT_ROW_PITCH_LSB +: LAYER_OUT_ROW_PITCH_BITS];
+  assign out_height    = layer_o[LAYER_OUT_HEIGHT_LSB +: LAYER_OUT_HEIGHT_BITS];
+  assign out_width     = layer_o[LAYER_OUT_WIDTH_LSB +: LAYER_OUT_WIDTH_BITS];
+  assign out_px_pitch  = layer_o[LAYER_OUT_PX_PITCH_LSB +: LAYER_OUT_PX_PITCH_BITS];
+  assign out_run       = layer_o[LAYER_OUT_RUN_LSB +: LAYER_OUT_RUN_BITS];
+  always_ff @(posedge clk_i) begin
+    in_rows     <= 52'(in_height - 1'b1) * 52'(in_row_pitch);
+    in_row      <= in_format == IN_U8 ? (36'(in_width) + 36'd3) >> 2
+                                      : 36'(in_width) * 36'(in_blocks);
+    out_rows    <= 52'(out_height - 1'b1) * 52'(out_row_pitch);
+    out_row     <= 36'(out_width - 1'b1) * 36'(out_px_pitch);
+    in_end      <= 54'(in_rows) + 54'(in_offset) + 54'(in_row);
+    out_end     <= 54'(out_rows) + 54'(out_offset) + 54'(out_row) + 54'(out_run);
+    window_left <= in_end > 54'(window_i) || out_end > 54'(window_i);
   end
 
   // ---- errors: the first one counts
@@ -140,6 +172,8 @@ module run_control
     else if (write_error_i) code_now = ERR_WRITE;
     else if (pass_error_i) code_now = ERR_PASS;
     else if (state == VERDICT && descriptor_bad) code_now = ERR_LAYER;
+    else if (state == VERDICT && window_left) code_now = ERR_WINDOW;
+    else if (state == VERDICT && tables_left) code_now = ERR_PASS;
     else if (quiet[18]) code_now = ERR_STALL;
     else begin
       code_now  = ERR_NONE;

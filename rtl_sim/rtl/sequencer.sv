@@ -57,9 +57,10 @@ module sequencer
   localparam int IW = $clog2(INPUT_WORDS);
   localparam int CW = $clog2(CHANNELS);
 
-  logic [15:0] pass_first, pass_count, tiles_y, tiles_x;
+  logic [15:0] pass_first, pass_count, tiles_y, tiles_x, slot_words;
   assign pass_first = layer_i[LAYER_PASS_FIRST_LSB +: LAYER_PASS_FIRST_BITS];
   assign pass_count = layer_i[LAYER_PASS_COUNT_LSB +: LAYER_PASS_COUNT_BITS];
+  assign slot_words = layer_i[LAYER_SLOT_WORDS_LSB +: LAYER_SLOT_WORDS_BITS];
   assign tiles_y    = layer_i[LAYER_TILES_Y_LSB +: LAYER_TILES_Y_BITS];
   assign tiles_x    = layer_i[LAYER_TILES_X_LSB +: LAYER_TILES_X_BITS];
 
@@ -137,12 +138,14 @@ module sequencer
   logic [1:0] dy, dx;
   logic first, last, last_channel, issue, half;
   logic undrained, hold_missing, weight_missing, window_missing, drain_missing, weight_outside;
+  logic tap_outside;
 
   assign last_channel   = channel + 1'b1 == count;
   assign last           = last_channel && taps_left == 16'd1;
   assign window_missing = !gamma && !half_full_i[half];
   assign weight_missing = weight >= weights_loaded_i;
   assign weight_outside = active && 32'(weight) >= weight_words_i;
+  assign tap_outside    = active && !gamma && (word >= slot_words || dy == 2'd3 || dx == 2'd3);
   assign hold_missing   = gamma && channel >= held;
   assign drain_missing  = last && undrained && !released_i;
   assign issue          = active && !window_missing && !weight_missing && !hold_missing
@@ -153,7 +156,7 @@ module sequencer
                         && (hold_missing || drain_missing);
   assign take           = next_valid && !record_bad && (!active || (issue && last));
   assign tap_addr_o     = take ? n_tap_first : tap_index + 1'b1;
-  assign error_o        = (next_valid && record_bad) || weight_outside;
+  assign error_o        = (next_valid && record_bad) || weight_outside || tap_outside;
   assign finished       = fetched_all && !fetching && !next_valid && !active;
   assign busy_o         = running;
 

@@ -290,19 +290,19 @@ module xlic_accel
     .re_i(pass_re), .raddr_i(pass_addr[$clog2(PASS_WORDS)-1:0]), .rdata_o(pass_record)
   );
   // Taps are read in the same cycle: distributed memory.
-  logic [127:0] tap_table [TAP_WORDS / 4];
+  logic [127:0] tap_table [(TAP_WORDS + 3) / 4];
   always_ff @(posedge clk) begin
-    if (tap_we) tap_table[table_addr[$clog2(TAP_WORDS/4)-1:0]] <= table_data;
+    if (tap_we) tap_table[table_addr[$clog2((TAP_WORDS+3)/4)-1:0]] <= table_data;
   end
   assign tap = tap_table[tap_addr[$clog2(TAP_WORDS)-1:2]][32'(tap_addr[1:0]) * 32 +: 32];
   // Parameters, once for the drain and once for symbols on their way in.
-  ram_sdp #(.WIDTH(128), .DEPTH(PARAM_WORDS / 2)) u_drain_params (
-    .clk_i(clk), .we_i(param_we), .waddr_i(table_addr[$clog2(PARAM_WORDS/2)-1:0]),
+  ram_sdp #(.WIDTH(128), .DEPTH((PARAM_WORDS + 1) / 2)) u_drain_params (
+    .clk_i(clk), .we_i(param_we), .waddr_i(table_addr[$clog2((PARAM_WORDS+1)/2)-1:0]),
     .wdata_i(table_data), .re_i(1'b1),
     .raddr_i(drain_param_addr[$clog2(PARAM_WORDS)-1:1]), .rdata_o(drain_params)
   );
-  ram_sdp #(.WIDTH(128), .DEPTH(PARAM_WORDS / 2)) u_load_params (
-    .clk_i(clk), .we_i(param_we), .waddr_i(table_addr[$clog2(PARAM_WORDS/2)-1:0]),
+  ram_sdp #(.WIDTH(128), .DEPTH((PARAM_WORDS + 1) / 2)) u_load_params (
+    .clk_i(clk), .we_i(param_we), .waddr_i(table_addr[$clog2((PARAM_WORDS+1)/2)-1:0]),
     .wdata_i(table_data), .re_i(1'b1),
     .raddr_i(load_param_addr[$clog2(PARAM_WORDS)-1:1]), .rdata_o(load_params)
   );
@@ -333,6 +333,7 @@ module xlic_accel
     .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done),
     .unit_rst_o(unit_rst), .unit_start_o(unit_start), .flush_o(flush),
     .ports_idle_i(in_idle && out_idle && program_idle), .progress_i(progress),
+    .window_i(window),
     .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers), .passes_i(passes),
     .params_i(params),
     .layer_we_i(layer_we), .layer_waddr_i(table_addr[5:0]), .layer_wdata_i(table_data),

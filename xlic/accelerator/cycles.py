@@ -17,7 +17,7 @@ from xlic.accelerator.design import Design
 from xlic.accelerator.isa import BEAT_BYTES, Destination, InFormat
 from xlic.accelerator.program import Program
 from xlic.accelerator.records import LayerRecord, PassRecord
-from xlic.accelerator.verilated import MemoryTiming
+from xlic.accelerator.timing import MemoryTiming
 
 _START = 6
 """From ap_start to the header's request."""
@@ -141,9 +141,7 @@ class _Layer:
     def run(self) -> float:
         """Cycle at which the layer has ended."""
         record = self.record
-        passes = self.program.passes[
-            record.pass_first : record.pass_first + record.pass_count
-        ]
+        passes = self.program.passes[record.pass_first : record.pass_first + record.pass_count]
         halves_in = [self.start, self.start]
         loaded = self.start
         tiles = [(y, x) for y in range(record.tiles_y) for x in range(record.tiles_x)]
@@ -220,9 +218,7 @@ class _Layer:
                 free = self.issue + _HALF_RELEASE
         return free
 
-    def _drain(
-        self, record: PassRecord, held: list[tuple[int, float]], ty: int, tx: int
-    ) -> None:
+    def _drain(self, record: PassRecord, held: list[tuple[int, float]], ty: int, tx: int) -> None:
         begin = max(self.issue + _CAPTURE, self.drained + _DRAIN_SETUP)
         if record.emit_begin:
             begin = max(begin, self.halves_out[0])

@@ -1,4 +1,4 @@
-"""The accelerator's interface: program records, registers, error codes. Defined here and nowhere else.
+"""The accelerator's interface: program records, registers, error codes, all defined here.
 
 ``docs/accelerator.md`` says what each field means to the machine. ``xlic.accelerator.generate``
 writes these tables as a SystemVerilog package and a C++ header; a test keeps them equal.
@@ -25,7 +25,7 @@ BEAT_BYTES = 16
 CHANNEL_BLOCK = 8
 """Channels of an int16 feature map per beat; the skew of the input buffer repeats with it."""
 WINDOW_OFFSETS = 3
-"""Offsets of a tap along one axis, in steps of the stride: ceil(kernel / stride) is at most this."""
+"""Most offsets of a tap along one axis: ceil(kernel / stride) is no more."""
 MAX_LAYERS = 8
 HEADER_BEATS = 4
 LAYER_BEATS = 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,22 @@ def require_writable(out: str | os.PathLike[str]) -> None:
         raise _UntouchedError
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of ``WxH``.
+
+    Raises:
+        InputError: it is no size, or none that xlic takes.
+    """
+    from xlic.images import check_size
+
+    match = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})", text.lower())
+    if match is None:
+        raise InputError(f"{text!r} is no image size; give width x height, as in 768x512")
+    width, height = int(match[1]), int(match[2])
+    check_size(height, width, text)
+    return width, height
+
+
 def read_images(
     paths: Sequence[NamedPath], quiet: bool = False
 ) -> Iterator[tuple[str, UInt8Image]]:
@@ -105,6 +122,12 @@ def read_images(
         for note in () if quiet else loaded.notes:
             say(f"{name}: {note}")
         yield name, loaded.pixels
+
+
+def read_picture(path: str) -> UInt8Image:
+    """Read one image; what was converted is said on stderr."""
+    ((_, pixels),) = read_images([(Path(path).name, Path(path))])
+    return pixels
 
 
 def say(message: str) -> None:

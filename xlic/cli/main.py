@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import importlib
 import os
@@ -32,6 +33,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "compress": ("model_commands", "Compress an image with the reference (TensorFlow)."),
     "decompress": ("model_commands", "Decompress a .tfci file with the reference (TensorFlow)."),
     "extract": ("model_commands", "Extract weights and entropy tables from a trained model."),
+    "compile": ("accelerator_commands", "Compile a model for the accelerator; show its cost."),
+    "cycles": ("rtl_commands", "Predict the accelerator's cycles per layer."),
+    "rtl": ("rtl_commands", "Run the accelerator's RTL on a picture; count cycles, compare."),
 }
 
 
@@ -43,7 +47,9 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"xlic.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, "eval_" if cmd_name == "eval" else cmd_name)
+        # A function named like a built-in would hide it.
+        function = f"{cmd_name}_" if hasattr(builtins, cmd_name) else cmd_name
+        command: click.Command = getattr(module, function)
         return command
 
     def resolve_command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from xlic.cli.common import (
     console,
     counted,
     find_images,
+    parse_size,
     print_json,
     print_line,
     print_table,
@@ -359,7 +359,8 @@ def bench(
 
     # Rising sizes: the peak memory of a process only grows.
     chosen = sorted(
-        (_size(size) for size in sizes or ("768x512", "2048x1365")), key=lambda wh: wh[0] * wh[1]
+        (parse_size(size) for size in sizes or ("768x512", "2048x1365")),
+        key=lambda wh: wh[0] * wh[1],
     )
     quantized = _quantized(model, None, lmbda)
     photo = read_image(shipped.photo_path()).pixels
@@ -463,14 +464,3 @@ def _findings(result: ModelResult, jpeg_psnr: float | None) -> Iterator[str]:
         yield f"JPEG 4:2:0 of these images at the same mean bpp: PSNR {jpeg_psnr:.2f} dB"
     yield from (f"note: {note}" for note in result.notes)
     yield from (f"note: {image.file}: {note}" for image in result.images for note in image.notes)
-
-
-def _size(text: str) -> tuple[int, int]:
-    from xlic.images import check_size
-
-    match = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})", text.lower())
-    if match is None:
-        raise InputError(f"{text!r} is no image size; give width x height, as in 768x512")
-    width, height = int(match[1]), int(match[2])
-    check_size(height, width, text)
-    return width, height

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 import xlic
+from xlic.accelerator.cocotb_runner import SEED, SIMULATORS
+from xlic.accelerator.sources import RTL_TOP, rtl_sources
 from xlic.errors import InputError, XlicError
 from xlic.images import read_image
 from xlic.pytest_plugin import fixtures
-from xlic.pytest_plugin.fixtures import *  # noqa: F403 - fixtures must be names of the plugin
+from xlic.pytest_plugin.benches import *  # noqa: F403 - fixtures must be names of the plugin
+from xlic.pytest_plugin.fixtures import *  # noqa: F403
 from xlic.pytest_plugin.pictures import DEFAULT_NAMES, find_images
 from xlic.quantization.model import QuantizedModel, load_quantized
 from xlic.shipped import model_path, weights_path
@@ -27,7 +30,7 @@ MARKERS = {
     "selfcheck": "faults put in on purpose, which must turn the right test red",
     "nightly": "too long for every change",
 }
-RUNGS_UNDER_TEST = ("model", "sim")
+RUNGS_UNDER_TEST = ("model", "sim", "hls")
 """Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
 
 REQUANTIZE = "make it with xlic quantize --weights W --calibrate GLOB --out Q"
@@ -45,12 +48,20 @@ class Session:
         model: file of the quantized model.
         images: glob of photographs, or None for the default pictures.
         artifacts: folder for what tests leave behind, or None for pytest's own.
+        simulator: that cocotb benches run in.
+        rtl_dir: folder of the RTL under test, or None for the project's own.
+        rtl_top: its top module.
+        rtl_seed: of what cocotb benches draw.
     """
 
     weights: Path
     model: Path
     images: str | None
     artifacts: Path | None
+    simulator: str = SIMULATORS[0]
+    rtl_dir: Path | None = None
+    rtl_top: str = RTL_TOP
+    rtl_seed: int = SEED
 
     def load_weights(self) -> Weights:
         """The float weights."""
@@ -88,6 +99,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="keep what tests leave behind here, a folder per test (default: pytest's tmp_path)",
     )
+    group.addoption(
+        "--simulator",
+        choices=SIMULATORS,
+        default=SIMULATORS[0],
+        help="what cocotb benches run in: verilator, or icarus, which is slow but knows X "
+        "(default: %(default)s)",
+    )
+    group.addoption(
+        "--rtl-dir",
+        metavar="DIR",
+        help="folder of the RTL under test, for instance an HLS export (default: rtl_sim/rtl)",
+    )
+    group.addoption(
+        "--rtl-top", metavar="NAME", default=RTL_TOP, help="its top module (default: %(default)s)"
+    )
+    group.addoption(
+        "--rtl-seed",
+        metavar="N",
+        type=int,
+        default=SEED,
+        help="seed of what cocotb benches draw (default: %(default)s)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -124,6 +157,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine cannot run, with the reason and the remedy."""
     if item.get_closest_marker("model") and not has_tensorflow():
         pytest.skip(NO_TENSORFLOW)
+    if item.get_closest_marker("hls"):
+        from xlic.accelerator.native_library import missing
+
+        if reason := missing():
+            pytest.skip(reason)
 
 
 def has_tensorflow() -> bool:
@@ -143,8 +181,14 @@ def _session(config: pytest.Config) -> Session:
         Path(weights) if weights else weights_path(),
         Path(model) if model else model_path(),
         images,
-        Path(artifacts) if artifacts else None,
+        Path(artifacts).resolve() if artifacts else None,
+        config.getoption("--simulator"),
+        Path(config.getoption("--rtl-dir")) if config.getoption("--rtl-dir") else None,
+        config.getoption("--rtl-top"),
+        config.getoption("--rtl-seed"),
     )
+    if session.rtl_dir:
+        rtl_sources(session.rtl_dir)
     # A named file that cannot be used is the command line's fault, not a test's.
     if weights:
         session.load_weights()

@@ -29,8 +29,18 @@ def _sim(model: QuantizedModel) -> Rung:
     return Int16Rung(model)
 
 
+def _hls(model: QuantizedModel) -> Rung:
+    # Compiles the design where that was not done before.
+    from xlic.accelerator.design import Design
+    from xlic.accelerator.native import native_devices
+    from xlic.rungs.accelerator import AcceleratorRung
+
+    design = Design()
+    return AcceleratorRung("hls", model, native_devices(design), design)
+
+
 _REAL: dict[str, Callable[[Weights], Rung]] = {"float": _float, "model": _model}
-_INTEGER: dict[str, Callable[[QuantizedModel], Rung]] = {"sim": _sim}
+_INTEGER: dict[str, Callable[[QuantizedModel], Rung]] = {"sim": _sim, "hls": _hls}
 
 REAL_RUNGS = tuple(_REAL)
 """Rungs in real numbers; they run float weights, the others a quantized model."""

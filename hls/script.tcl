@@ -1,0 +1,27 @@
+# Vitis HLS (2020.1 or later): test bench in C, synthesis, IP for Vivado.
+#
+#   python -m xlic.accelerator.vectors hls/vectors      (once, in the project's folder)
+#   cd hls && vitis_hls -f script.tcl
+#
+# NOT RUN YET: the project's tests compile the same sources with g++ and have no Vitis. Timing,
+# resources and the achieved initiation intervals are unknown until somebody runs this.
+
+set here [file dirname [file normalize [info script]]]
+set flags "-std=c++14 -I$here"
+# Another design: append e.g. " -DXLIC_POF=4 -DXLIC_POY=2 -DXLIC_POX=8 -DXLIC_WEIGHT_WORDS=16384".
+
+open_project -reset build
+set_top xlic_accel
+foreach source [lsort [glob $here/xlic_*.cpp]] {
+    add_files $source -cflags $flags
+}
+add_files -tb $here/tb_xlic.cpp -cflags $flags
+
+open_solution -reset -flow_target vivado zcu102
+set_part xczu9eg-ffvb1156-2-e
+create_clock -period 5 -name default
+
+csim_design -argv "$here/vectors/encode $here/vectors/decode"
+csynth_design
+export_design -format ip_catalog -vendor xlic -library hls -ipname xlic_accel -version 1.0
+exit

@@ -1,0 +1,228 @@
+"""Damaged programs: each error code, nothing written after it, never a hang, never a stray access.
+
+What the accelerator must refuse is said twice, in ``xlic.accelerator.program`` and in C++; random
+damage must be judged alike by both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.hls.programs import TINY, Bench
+from xlic.accelerator import isa
+from xlic.accelerator.driver import array_cycles
+from xlic.accelerator.isa import BEAT_BYTES, ErrorCode
+from xlic.accelerator.program import Program, ProgramError
+
+pytestmark = pytest.mark.hls
+
+
+@pytest.fixture
+def bench():
+    return Bench("encode")
+
+
+def spoil(bench, record, field, value):
+    """Overwrite a field of the header in the window."""
+    place = record.fields[field]
+    bench.program_bytes.view("<u4")[place.word] = value
+
+
+def untouched(outcome):
+    return np.array_equal(outcome.before, outcome.after)
+
+
+def test_a_sound_program_runs(bench):
+    outcome = bench.run()
+    assert (outcome.error, outcome.layers_done) == (ErrorCode.NONE, 3)
+    assert not untouched(outcome)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("magic", 0x434C4959, ErrorCode.MAGIC),
+        ("version", 2, ErrorCode.VERSION),
+        ("array", TINY.array + 1, ErrorCode.DESIGN),
+        ("array", TINY.array | 1 << 24, ErrorCode.DESIGN),
+        ("layers", 0, ErrorCode.CAPACITY),
+        ("layers", isa.MAX_LAYERS + 1, ErrorCode.CAPACITY),
+        ("passes", 0, ErrorCode.CAPACITY),
+        ("passes", TINY.pass_words + 1, ErrorCode.CAPACITY),
+        ("taps", 0, ErrorCode.CAPACITY),
+        ("taps", 0xFFFFFFFF, ErrorCode.CAPACITY),
+        ("params", 0, ErrorCode.CAPACITY),
+        ("params", TINY.param_words + 1, ErrorCode.CAPACITY),
+        ("weight_words", 0, ErrorCode.CAPACITY),
+        ("weight_words", TINY.weight_words + 1, ErrorCode.CAPACITY),
+        ("weight_words", TINY.weight_words, ErrorCode.WINDOW),
+        ("identity_low", 1, ErrorCode.TABLES_CRC),
+        ("tables_crc", 1, ErrorCode.TABLES_CRC),
+        ("weights_crc", 1, ErrorCode.WEIGHTS_CRC),
+    ],
+)
+def test_headers(bench, field, value, code):
+    spoil(bench, isa.HEADER, field, value)
+    outcome = bench.run()
+    assert outcome.error == code
+    assert outcome.layers_done == 0
+    assert untouched(outcome)
+
+
+@pytest.mark.parametrize("section", ["layers", "passes", "taps", "params"])
+def test_one_bit_of_each_table(bench, section):
+    names = ("layers", "passes", "taps", "params")
+    beats = bench.compiled.program.sections.tables[names.index(section)]
+    bench.program_bytes[beats.start * BEAT_BYTES + 3] ^= 0x10
+    outcome = bench.run()
+    assert outcome.error == ErrorCode.TABLES_CRC
+    assert untouched(outcome)
+
+
+@pytest.mark.selfcheck
+@pytest.mark.parametrize("where", [0, 0.5, 1])
+def test_one_bit_of_the_weights(bench, where):
+    beats = bench.compiled.program.sections.weights
+    first, last = beats.start * BEAT_BYTES, beats.stop * BEAT_BYTES - 1
+    bench.program_bytes[first + round(where * (last - first))] ^= 1
+    outcome = bench.run()
+    assert outcome.error == ErrorCode.WEIGHTS_CRC
+    assert untouched(outcome)
+
+
+@pytest.mark.parametrize("window_beats", [0, 3, "program", "header", "short"])
+def test_windows_too_short_for_the_program(bench, window_beats):
+    memory = bench.compiled.memory
+    beats = {
+        "program": memory.program,
+        "header": memory.program + 4,
+        "short": memory.program + memory.program_beats - 1,
+    }.get(window_beats, window_beats)
+    outcome = bench.run(window_beats=beats)
+    assert outcome.error == ErrorCode.WINDOW
+    assert untouched(outcome)
+
+
+@pytest.mark.parametrize("program", [0xFFFFFFFF, 0xFFFFFFFC, 1 << 31])
+def test_programs_beyond_the_window(bench, program):
+    assert bench.run(program=program).error == ErrorCode.WINDOW
+
+
+def with_layer(program, index, **fields):
+    layers = list(program.layers)
+    layers[index] = replace(layers[index], **fields)
+    return replace(program, layers=tuple(layers))
+
+
+def with_pass(program, index, **fields):
+    passes = list(program.passes)
+    passes[index] = replace(passes[index], **fields)
+    return replace(program, passes=tuple(passes))
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"in_format": 3}, ErrorCode.LAYER),
+        ({"stride": 0}, ErrorCode.LAYER),
+        ({"tiles_x": 0}, ErrorCode.LAYER),
+        ({"rows": 1000}, ErrorCode.LAYER),
+        ({"cols": 65535}, ErrorCode.LAYER),
+        ({"slot_words": 65535}, ErrorCode.LAYER),
+        ({"out_channels": 65}, ErrorCode.LAYER),
+        ({"in_offset": 0xFFFFFFFF}, ErrorCode.WINDOW),
+        ({"in_row_pitch": 0xFFFFFFFF}, ErrorCode.WINDOW),
+        ({"out_offset": 0xFFFFFFFF}, ErrorCode.WINDOW),
+        ({"out_row_pitch": 0xFFFFFFFF}, ErrorCode.WINDOW),
+        ({"out_px_pitch": 65535}, ErrorCode.WINDOW),
+        ({"out_run": 65535}, ErrorCode.WINDOW),
+        ({"pass_first": 65535}, ErrorCode.PASS),
+    ],
+)
+def test_layers(bench, layer, fields, code):
+    bench.load(with_layer(bench.compiled.program, layer, **fields))
+    outcome = bench.run()
+    assert (outcome.error, outcome.layer, outcome.layers_done) == (code, layer, layer)
+    tensors = list(bench.compiled.memory.tensors.values())
+    assert all((t.place(outcome.after) == 0xA5).all() for t in tensors[layer:])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"count": 0},
+        {"tap_count": 0},
+        {"tap_first": 65535},
+        {"weight_base": (1 << 24) - 1},
+        {"param_base": 65535},
+        {"destination": 7},
+        {"destination": 3},
+        {"channel_base": 65535},
+        {"count": 65535},
+    ],
+)
+def test_passes(bench, fields):
+    bench.load(with_pass(bench.compiled.program, 0, **fields))
+    outcome = bench.run()
+    assert (outcome.error, outcome.layer) == (ErrorCode.PASS, 0)
+    assert untouched(outcome)
+
+
+def damaged(program, rng):
+    """The program with one field of one record at random, checksums right."""
+    kinds = {"layers": isa.LAYER, "passes": isa.PASS, "taps": isa.TAP, "params": isa.PARAM}
+    kind = rng.choice(list(kinds), p=[0.5, 0.3, 0.1, 0.1])
+    records = list(getattr(program, kind))
+    index = rng.integers(len(records))
+    name = rng.choice(list(kinds[kind].fields))
+    low, high = kinds[kind].fields[name].range
+    old = int(getattr(records[index], name))
+    # Near the old value, near an end of the range, anywhere.
+    near = [old + int(rng.integers(-3, 4)), int(rng.choice([low, high, 0, 1]))]
+    value = int(rng.choice([*near, int(rng.integers(low, high, endpoint=True))]))
+    records[index] = replace(records[index], **{name: min(max(value, low), high)})
+    return replace(program, **{kind: tuple(records)}), f"{kind}[{index}].{name} = {value}"
+
+
+def work(program):
+    """About how long a program takes, whatever it does."""
+    loads = sum(
+        layer.tiles_y * layer.tiles_x * layer.rows * layer.cols * layer.in_blocks
+        for layer in program.layers
+    )
+    tiles = sum(layer.tiles_y * layer.tiles_x * layer.pass_count for layer in program.layers)
+    return array_cycles(program) + loads + 100 * tiles
+
+
+def verdict(program, memory):
+    try:
+        Program.from_bytes(program.to_bytes(), TINY, memory.beats)
+    except ProgramError as error:
+        return error.code, error.layer or 0
+    return ErrorCode.NONE, 0
+
+
+@pytest.mark.parametrize("transform", ["encode", "decode"])
+def test_random_damage_is_judged_as_the_host_judges_it(transform):
+    bench, rng = Bench(transform), np.random.default_rng(2017)
+    memory, judged = bench.compiled.memory, set()
+    written = np.zeros(memory.bytes, bool)
+    for tensor in memory.tensors.values():
+        written[tensor.offset * BEAT_BYTES :][: tensor.beats * BEAT_BYTES] = True
+    for _ in range(300):
+        program, what = damaged(bench.compiled.program, rng)
+        expected = verdict(program, memory)
+        if expected[0] == ErrorCode.NONE and work(program) > 3_000_000:
+            continue
+        bench.reset(transform)
+        bench.load(program)
+        outcome = bench.run()
+        assert (outcome.error, outcome.layer) == expected, what
+        judged.add(expected[0])
+        if not what.startswith("layers"):
+            assert np.array_equal(outcome.before[~written], outcome.after[~written]), what
+    assert judged == {ErrorCode.NONE, ErrorCode.LAYER, ErrorCode.PASS, ErrorCode.WINDOW}

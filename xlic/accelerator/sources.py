@@ -1,0 +1,68 @@
+"""The RTL's source files: where they lie, their order, their hash.
+
+The hash is built into the design (``SOURCE_HASH``) and read back from its identity registers: a
+driver can tell that the hardware it talks to was made from these very files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from xlic.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The project's folder, if xlic was installed from there (``pip install -e``)."""
+RTL_DIR = ROOT / "rtl_sim" / "rtl"
+RTL_TOP = "xlic_accel"
+SIM_DIR = ROOT / "rtl_sim" / "sim"
+"""C++ around the verilated model."""
+BENCH_DIR = ROOT / "rtl_sim" / "bench"
+"""cocotb benches."""
+
+_SUFFIXES = (".sv", ".v")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_PACKAGE = re.compile(r"^\s*package\s", re.MULTILINE)
+
+
+def rtl_sources(folder: Path = RTL_DIR) -> tuple[Path, ...]:
+    """All (System)Verilog files of a folder: packages first, otherwise by name.
+
+    Raises:
+        InputError: there are none.
+    """
+    files = sorted(file for file in folder.glob("*") if file.suffix in _SUFFIXES)
+    if not files:
+        raise InputError(
+            f"no SystemVerilog or Verilog files in {folder}; "
+            "run from a checkout of the project (pip install -e .), or name another folder"
+        )
+    packages = [file for file in files if _PACKAGE.search(file.read_text("utf-8", "replace"))]
+    return (*packages, *(file for file in files if file not in packages))
+
+
+def needed_sources(files: Sequence[Path], top: str) -> tuple[Path, ...]:
+    """The files that module ``top`` needs of ``files``, in the same order, if each holds the one
+    module it is named after; packages are kept.
+    """
+    texts = {file.stem: _COMMENT.sub("", file.read_text("utf-8", "replace")) for file in files}
+    needed = {stem for stem, text in texts.items() if _PACKAGE.search(text)}
+    waiting = [top]
+    while waiting:
+        stem = waiting.pop()
+        if stem in texts and stem not in needed:
+            needed.add(stem)
+            waiting += set(re.findall(r"\w+", texts[stem])) & texts.keys()
+    return tuple(file for file in files if file.stem in needed)
+
+
+def source_hash(files: Iterable[Path]) -> int:
+    """First 64 bits of the SHA-256 over names and contents, in order of the names."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda path: path.name):
+        data = file.read_bytes()
+        digest.update(f"{file.name}\n{len(data)}\n".encode())
+        digest.update(data)
+    return int.from_bytes(digest.digest()[:8], "big")

