@@ -199,6 +199,7 @@ FAULTS = [
     ("layers", 0, "slot_words", 513, ErrorCode.LAYER, "1026 words of the input buffer"),
     ("layers", 0, "stride", 2, ErrorCode.LAYER, "32 words of a slot are needed, there are 8"),
     ("layers", 0, "in_blocks", 3, ErrorCode.LAYER, "12 words of a phase are needed, there are 8"),
+    ("layers", 0, "phase_words", 7, ErrorCode.LAYER, "phase_words is 7, must be a multiple of 8"),
     ("layers", 0, "out_channels", 257, ErrorCode.LAYER, "257 output channels"),
     ("layers", 0, "pass_first", 60000, ErrorCode.PASS, "passes are needed"),
     ("layers", 0, "pass_count", 60000, ErrorCode.PASS, "passes are needed"),

@@ -1,26 +1,17 @@
-"""The copier's libraries, built once per run; skipped where Verilator is absent."""
+"""Tests of the whole RTL run on the verilated library."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.rtl import copier
-from xlic.accelerator.verilated_library import build_library
+from xlic.accelerator.verilator import find_verilator
 from xlic.errors import MissingToolError
 
 
-def _build(**options):
+@pytest.fixture(scope="session")
+def verilator():
+    """Verilator, or the test is skipped with what to install."""
     try:
-        return build_library(copier.rtl(), **options)
+        return find_verilator()
     except MissingToolError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def library():
-    return _build()
-
-
-@pytest.fixture(scope="session")
-def traced_library():
-    return _build(traced=True)

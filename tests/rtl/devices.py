@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlic.accelerator.design import SMALL, Design
 from xlic.accelerator.timing import MemoryTiming
-from xlic.accelerator.verilated import open_verilated
+from xlic.accelerator.verilated import verilated_devices
 from xlic.rungs.accelerator import AcceleratorRung
 
 DESIGNS = {
@@ -17,7 +17,4 @@ HARSH = MemoryTiming(latency=23, write_latency=90, bytes_per_cycle=11, outstandi
 
 
 def rtl_rung(model, design, timing=None):
-    def device(size):
-        return open_verilated(design, size, timing=timing)
-
-    return AcceleratorRung("rtl", model, device, design)
+    return AcceleratorRung("rtl", model, verilated_devices(design, timing), design)

@@ -12,7 +12,7 @@ from xlic.accelerator.driver import Driver
 from xlic.accelerator.isa import InFormat
 from xlic.accelerator.verilated import open_verilated
 
-pytestmark = pytest.mark.rtl
+pytestmark = [pytest.mark.rtl, pytest.mark.usefixtures("verilator")]
 
 KERNELS = [(1, 1), (3, 1), (3, 2), (5, 2), (7, 3), (9, 3), (7, 4), (9, 4), (11, 4), (1, 2)]
 

@@ -15,7 +15,7 @@ from xlic.accelerator.timing import MemoryTiming
 from xlic.accelerator.verilated import MemoryFault, open_verilated
 from xlic.rungs.int16 import Int16Rung
 
-pytestmark = pytest.mark.rtl
+pytestmark = [pytest.mark.rtl, pytest.mark.usefixtures("verilator")]
 
 TINY = Design(pof=4, poy=2, pox=8, input_words=256, weight_words=8192, param_words=256, channels=64)
 MODEL = random_model(seed=7, filters=5)
@@ -72,7 +72,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(verilator):
     bench = Bench()
     yield bench
     bench.device.check()

@@ -11,7 +11,7 @@ from xlic.accelerator.timing import MemoryTiming
 from xlic.architecture import ANALYSIS_NAMES, SYNTHESIS_NAMES
 from xlic.rungs.int16 import Int16Rung
 
-pytestmark = pytest.mark.rtl
+pytestmark = [pytest.mark.rtl, pytest.mark.usefixtures("verilator")]
 
 SIZES = [(1, 1), (1, 17), (33, 2), (16, 16), (65, 47), (50, 129)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from xlic.accelerator import cocotb_runner
+from xlic.accelerator.builds import cache_folder
 from xlic.accelerator.cocotb_runner import Bench, require_simulator, run_bench
 from xlic.accelerator.sources import RTL_DIR, needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import Rtl
@@ -17,9 +19,15 @@ from xlic.errors import MissingToolError
 pytestmark = pytest.mark.rtl
 
 
+# pytester has a home of its own; what was built already need not be built again.
+CACHES = {"XDG_CACHE_HOME": cache_folder().parent, "CCACHE_DIR": Path.home() / ".cache" / "ccache"}
+
+
 @pytest.fixture(autouse=True)
-def search_path(monkeypatch):
+def surroundings(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    for name, folder in CACHES.items():
+        monkeypatch.setenv(name, os.environ.get(name, str(folder)))
 
 
 @pytest.fixture(params=["verilator", "icarus"])

@@ -81,6 +81,7 @@ class _Checker:
         self.index = index
 
     def check(self, layer: LayerRecord, window_beats: int | None) -> None:
+        """The layer's sizes, then its accesses to memory, then what it takes from tables."""
         for name in _AT_LEAST_ONE:
             self.require(
                 getattr(layer, name) >= 1, ErrorCode.LAYER, f"{name} is 0, must be 1 or more"
@@ -90,6 +91,9 @@ class _Checker:
         if window_beats is not None:
             self.most(layer.in_end, window_beats, ErrorCode.WINDOW, "beats of window to read")
             self.most(layer.out_end, window_beats, ErrorCode.WINDOW, "beats of window to write")
+        if layer.in_format == InFormat.S32:
+            end = layer.in_params + _channels(layer)
+            self.most(end, len(self.program.params), ErrorCode.PASS, "parameters of symbols")
         last = layer.pass_range.stop
         self.most(last, len(self.program.passes), ErrorCode.PASS, "passes")
         for number in layer.pass_range:
@@ -106,14 +110,12 @@ class _Checker:
         self.most(words, design.input_words, ErrorCode.LAYER, "words of the input buffer")
         pairs = layer.stride**2 * layer.phase_words
         self.most(pairs, layer.slot_words, ErrorCode.LAYER, "words of a slot")
-        per_block = CHANNEL_BLOCK // 2 if layer.in_format == InFormat.S32 else CHANNEL_BLOCK
-        channels = layer.in_blocks * per_block
-        self.most(channels, layer.phase_words, ErrorCode.LAYER, "words of a phase")
+        whole = layer.phase_words % CHANNEL_BLOCK == 0
+        message = f"phase_words is {layer.phase_words}, must be a multiple of {CHANNEL_BLOCK}"
+        self.require(whole, ErrorCode.LAYER, message)
         if layer.in_format == InFormat.U8:
             self.most(layer.in_blocks, 1, ErrorCode.LAYER, "blocks of a picture's pixel")
-        if layer.in_format == InFormat.S32:
-            end = layer.in_params + channels
-            self.most(end, len(self.program.params), ErrorCode.PASS, "parameters of symbols")
+        self.most(_channels(layer), layer.phase_words, ErrorCode.LAYER, "words of a phase")
 
     def check_pass(self, layer: LayerRecord, entry: PassRecord) -> None:
         design, program = self.design, self.program
@@ -156,3 +158,9 @@ class _Checker:
     def require(self, condition: bool, code: ErrorCode, message: str) -> None:
         if not condition:
             raise ProgramError(code, f"layer {self.index} of the program: {message}", self.index)
+
+
+def _channels(layer: LayerRecord) -> int:
+    """Channels of the input, padding included."""
+    symbols = layer.in_format == InFormat.S32
+    return layer.in_blocks * (CHANNEL_BLOCK // 2 if symbols else CHANNEL_BLOCK)

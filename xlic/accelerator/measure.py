@@ -17,14 +17,12 @@ from xlic.accelerator.cycles import predict
 from xlic.accelerator.design import Design
 from xlic.accelerator.device import Device
 from xlic.accelerator.driver import Driver
-from xlic.accelerator.timing import MemoryTiming
+from xlic.accelerator.timing import CLOCK_HZ, MemoryTiming
 from xlic.accelerator.verilated import open_verilated
 from xlic.files import Progress
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.int16 import Int16Rung
 
-CLOCK_HZ = 200e6
-"""Of the ZCU102 design; cycles are what is measured, time is told for this clock."""
 _CHUNK = 200_000
 """Cycles between two signs of progress."""
 
@@ -89,6 +87,11 @@ class Measure:
         return self.macs / (self.cycles * self.design.macs)
 
     @property
+    def milliseconds(self) -> float:
+        """At :data:`~xlic.accelerator.timing.CLOCK_HZ`."""
+        return self.cycles / CLOCK_HZ * 1e3
+
+    @property
     def equal(self) -> bool | None:
         """Whether every layer equals the simulation; None in a prediction."""
         verdicts = [layer.equal for layer in self.layers]
@@ -107,7 +110,7 @@ class Measure:
                 "cycles": self.cycles,
                 "macs": self.macs,
                 "utilization": self.utilization,
-                "milliseconds_at_200_mhz": self.cycles / CLOCK_HZ * 1e3,
+                "milliseconds_at_200_mhz": self.milliseconds,
                 "load_wait": sum(layer.load_wait for layer in self.layers),
                 "weight_wait": sum(layer.weight_wait for layer in self.layers),
                 "store_wait": sum(layer.store_wait for layer in self.layers),

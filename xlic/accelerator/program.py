@@ -66,9 +66,7 @@ class Sections:
             -(-self.params * 8 // BEAT_BYTES),
         )
         ends = np.cumsum((isa.HEADER_BEATS, *sizes)).tolist()
-        layers, passes, taps, params = (
-            slice(begin, end) for begin, end in pairwise(ends)
-        )
+        layers, passes, taps, params = (slice(begin, end) for begin, end in pairwise(ends))
         return layers, passes, taps, params
 
     @property

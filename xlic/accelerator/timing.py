@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from xlic.errors import InputError
 
+CLOCK_HZ = 200e6
+"""Of the ZCU102 design; cycles are what is measured, time is told for this clock."""
 CHANNELS = ("ar", "r", "aw", "w", "b")
 
 

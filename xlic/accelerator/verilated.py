@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -305,6 +306,13 @@ def open_verilated(
     """
     library = build_library(Rtl.of(design), traced=traced, progress=progress)
     return VerilatedDevice(library, memory, timing=timing, seed=seed)
+
+
+def verilated_devices(
+    design: Design, timing: MemoryTiming | None = None
+) -> Callable[[int], VerilatedDevice]:
+    """A function that makes a device of this design with so many bytes of memory."""
+    return lambda size: open_verilated(design, size, timing=timing)
 
 
 def allocate(size: int) -> NDArray[np.uint8]:

@@ -199,7 +199,7 @@ def _show(measure: Measure, json_path: str | None) -> None:
     stall = f", a stall in {memory.stall}" if memory.stall else ""
     print_line(
         f"memory: {memory.bytes_per_cycle} bytes/cycle and port, latency {memory.latency}{stall}; "
-        f"{measure.cycles / 200e3:.1f} ms at 200 MHz"
+        f"{measure.milliseconds:.1f} ms at 200 MHz"
     )
     if json_path is not None:
         write_json_file(json_path, measure.as_dict())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xlic.errors import MissingToolError
 from xlic.images import UInt8Image, read_image
 from xlic.pytest_plugin.pictures import PHOTOGRAPHS, find_images, make_picture
 from xlic.quantization.model import QuantizedModel
@@ -87,7 +88,10 @@ def float_rung(weights: Weights) -> FloatRung:
 @pytest.fixture(scope="session")
 def rung(request: pytest.FixtureRequest, weights: Weights, quantized: QuantizedModel) -> Rung:
     """The rung under test; a test that takes it runs once per rung, under the rung's marker."""
-    return open_rung(request.param, weights, quantized)
+    try:
+        return open_rung(request.param, weights, quantized)
+    except MissingToolError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ MARKERS = {
     "selfcheck": "faults put in on purpose, which must turn the right test red",
     "nightly": "too long for every change",
 }
-RUNGS_UNDER_TEST = ("model", "sim", "hls")
+RUNGS_UNDER_TEST = ("model", "sim", "hls", "rtl")
 """Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
 
 REQUANTIZE = "make it with xlic quantize --weights W --calibrate GLOB --out Q"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xlic.accelerator.timing import CLOCK_HZ
 from xlic.errors import InputError
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.interface import Rung
@@ -39,8 +40,20 @@ def _hls(model: QuantizedModel) -> Rung:
     return AcceleratorRung("hls", model, native_devices(design), design)
 
 
+def _rtl(model: QuantizedModel) -> Rung:
+    # Builds the design where that was not done before.
+    from xlic.accelerator.design import Design
+    from xlic.accelerator.verilated import verilated_devices
+    from xlic.accelerator.verilator import find_verilator
+    from xlic.rungs.accelerator import AcceleratorRung
+
+    find_verilator()
+    design = Design()
+    return AcceleratorRung("rtl", model, verilated_devices(design), design, CLOCK_HZ)
+
+
 _REAL: dict[str, Callable[[Weights], Rung]] = {"float": _float, "model": _model}
-_INTEGER: dict[str, Callable[[QuantizedModel], Rung]] = {"sim": _sim, "hls": _hls}
+_INTEGER: dict[str, Callable[[QuantizedModel], Rung]] = {"sim": _sim, "hls": _hls, "rtl": _rtl}
 
 REAL_RUNGS = tuple(_REAL)
 """Rungs in real numbers; they run float weights, the others a quantized model."""
