@@ -1,9 +1,11 @@
-"""Tests of the whole RTL run on the verilated library."""
+"""What tests of the RTL share: Verilator, and the libraries of the harness's own device."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.rtl import copier
+from xlic.accelerator.verilated_library import build_library
 from xlic.accelerator.verilator import find_verilator
 from xlic.errors import MissingToolError
 
@@ -15,3 +17,15 @@ def verilator():
         return find_verilator()
     except MissingToolError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def library(verilator):
+    """The copier, verilated."""
+    return build_library(copier.rtl())
+
+
+@pytest.fixture(scope="session")
+def traced_library(verilator):
+    """The copier, verilated with waveforms."""
+    return build_library(copier.rtl(), traced=True)

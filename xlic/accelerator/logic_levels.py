@@ -7,9 +7,10 @@ is not a LUT counts as so many levels as it takes time. 5 ns are about 8 of them
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,12 +81,16 @@ class Levels:
     fanouts: tuple[Fanout, ...]
 
 
-def analyse(netlist: Mapping[str, Any], top: str, most: int = 5) -> Levels:
+def analyse(
+    netlist: Mapping[str, Any], top: str, steady: Collection[str] = (), most: int = 5
+) -> Levels:
     """Find the deepest paths and the largest fan-outs.
 
     Args:
         netlist: as Yosys' ``write_json`` writes it, flat and mapped.
         top: the module's name.
+        steady: ports and registers that change so rarely that what they feed has time; paths from
+            them are left out.
         most: how many of each.
 
     Raises:
@@ -94,7 +99,7 @@ def analyse(netlist: Mapping[str, Any], top: str, most: int = 5) -> Levels:
     module = netlist.get("modules", {}).get(top)
     if not isinstance(module, dict):
         raise FormatError(f"Yosys' netlist holds no module {top}")
-    graph = _Graph(module)
+    graph = _Graph(module, steady)
     graph.settle()
     return Levels(tuple(graph.longest(most)), tuple(graph.fanouts(most)))
 
@@ -109,8 +114,9 @@ class _Arc:
 
 
 class _Graph:
-    def __init__(self, module: Mapping[str, Any]) -> None:
+    def __init__(self, module: Mapping[str, Any], steady: Collection[str]) -> None:
         self.names = _names(module)
+        self.steady = steady
         self.arcs: dict[int, list[_Arc]] = defaultdict(list)
         self.waiting: Counter[int] = Counter()
         self.arrival: dict[int, float] = {}
@@ -129,7 +135,8 @@ class _Graph:
             self._add(name, cell)
 
     def _start(self, bit: int, cost: float, signal: str, kind: str) -> None:
-        self.arrival[bit] = cost
+        word = signal.removeprefix("input ").partition("[")[0]
+        self.arrival[bit] = -math.inf if word in self.steady else cost
         self.first[bit] = (signal, kind)
 
     def _add(self, name: str, cell: Mapping[str, Any]) -> None:
@@ -292,10 +299,11 @@ def _short(kind: str) -> str:
 
 def _names(module: Mapping[str, Any]) -> dict[int, str]:
     """A readable name of each net: of those it has, a short one that the sources give it."""
-    names: dict[int, tuple[int, int, str]] = {}
+    names: dict[int, tuple[bool, int, str]] = {}
     for name, net in module.get("netnames", {}).items():
         for index, bit in enumerate(net["bits"]):
-            rank = (net.get("hide_name", 0), len(name))
+            # Those with $ come from Yosys.
+            rank = ("$" in name, len(name))
             if isinstance(bit, int) and (bit not in names or rank < names[bit][:2]):
                 shown = f"{name}[{index}]" if len(net["bits"]) > 1 else name
                 names[bit] = (*rank, shown)

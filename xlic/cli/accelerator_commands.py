@@ -119,8 +119,10 @@ def compile_(
     """
     from xlic import shipped
     from xlic.accelerator.compiler import compile_transform
+    from xlic.accelerator.cycles import predict
     from xlic.accelerator.explain import explain, explanation_lines, explanation_table
     from xlic.accelerator.program import write_program
+    from xlic.accelerator.timing import MemoryTiming
     from xlic.quantization.model import load_quantized
 
     design = chosen_design(base, **parameters)
@@ -132,7 +134,9 @@ def compile_(
     pixels = picture_size(size, image)
     quantized = load_quantized(model if model is not None else shipped.model_path(lmbda))
     compiled = compile_transform(quantized, transform, pixels, design, keep)
-    explanation = explain(compiled)
+    # At the memory's default speed; `xlic cycles` takes others.
+    predicted = [layer.cycles for layer in predict(compiled, MemoryTiming())]
+    explanation = explain(compiled, predicted)
     if json_path == "-":
         print_json(explanation.as_dict())
     else:
