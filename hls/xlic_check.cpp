@@ -25,6 +25,7 @@ bool window_fits(const isa::Layer& layer) {
          (layer.cols - 1u) / stride < LANE_BANKS && slots * layer.slot_words <= INPUT_WORDS &&
          stride * stride * layer.phase_words <= layer.slot_words &&
          layer.in_blocks * block <= layer.phase_words &&
+         layer.phase_words % isa::CHANNEL_BLOCK == 0 &&
          (layer.in_format != isa::IN_U8 || layer.in_blocks == 1);
 }
 
@@ -92,13 +93,14 @@ bool pass_fits(const isa::Pass& pass, const isa::Layer& layer, const isa::Header
 isa::ErrorCode check_layer(const isa::Layer& layer, const isa::Header& header,
                            std::uint32_t window_beats, const isa::Pass passes[PASS_WORDS],
                            const isa::Tap taps[TAP_WORDS], const isa::Param params[PARAM_WORDS]) {
-  if (!sizes_given(layer) || !window_fits(layer)) return isa::ERR_LAYER;
-  if (layer.in_format == isa::IN_S32 && layer.in_params + 4u * layer.in_blocks > header.params) {
-    return isa::ERR_PASS;
+  if (!sizes_given(layer) || !window_fits(layer) || layer.out_channels > CHANNELS) {
+    return isa::ERR_LAYER;
   }
-  if (layer.out_channels > CHANNELS) return isa::ERR_LAYER;
   if (input_end(layer) > window_beats || output_end(layer) > window_beats) {
     return isa::ERR_WINDOW;
+  }
+  if (layer.in_format == isa::IN_S32 && layer.in_params + 4u * layer.in_blocks > header.params) {
+    return isa::ERR_PASS;
   }
   if (std::uint32_t(layer.pass_first) + layer.pass_count > header.passes) return isa::ERR_PASS;
 check_passes:
