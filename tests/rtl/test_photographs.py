@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from xlic.accelerator.cycles import predict
 from xlic.accelerator.compiler import compile_transform
+from xlic.accelerator.cycles import predict
 from xlic.accelerator.design import Design
 from xlic.accelerator.measure import measure_rtl, predict_measure
 from xlic.accelerator.timing import MemoryTiming
@@ -30,7 +30,7 @@ UTILIZATION_LARGE = {"encode": 0.97, "decode": 0.93}
 """The same at 2048×1365."""
 LAYER_UTILIZATION_LARGE = 0.95
 SYN_2_UTILIZATION_LARGE = 0.78
-"""Of its 16 × 3 outputs per position, 48 lanes in 3 passes take 19 taps where 15.2 would be ideal."""
+"""Its 48 outputs per position take 19 taps in 3 passes, where 15.2 would be ideal."""
 SLOW_MEMORY_COST = 0.03
 """Most utilization that latency 200 and a stall in eight may cost."""
 PREDICTION_ERROR = 0.03

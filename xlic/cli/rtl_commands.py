@@ -199,7 +199,7 @@ def _show(measure: Measure, json_path: str | None) -> None:
     stall = f", a stall in {memory.stall}" if memory.stall else ""
     print_line(
         f"memory: {memory.bytes_per_cycle} bytes/cycle and port, latency {memory.latency}{stall}; "
-        f"{measure.milliseconds:.1f} ms at 200 MHz"
+        f"{measure.milliseconds:.1f} ms at 200 MHz\nload, weight, store: cycles that the array waited for"
     )
     if json_path is not None:
         write_json_file(json_path, measure.as_dict())
@@ -216,7 +216,7 @@ def _table(measure: Measure) -> Table:
         title_justify="left",
     )
     table.add_column("layer")
-    for heading in ("cycles", "MMAC", "used %", "waits: load", "weight", "store"):
+    for heading in ("cycles", "MMAC", "used %", "load", "weight", "store"):
         table.add_column(heading, justify="right")
     if measure.kind == "rtl":
         table.add_column("= sim")
@@ -224,7 +224,7 @@ def _table(measure: Measure) -> Table:
         cells = [
             " + ".join(layer.tensors),
             f"{layer.cycles:,}",
-            f"{layer.macs / 1e6:,.1f}",
+            f"{layer.macs / 1e6:,.0f}",
             f"{100 * layer.utilization:.2f}",
             *(f"{wait:,}" for wait in (layer.load_wait, layer.weight_wait, layer.store_wait)),
         ]
@@ -234,7 +234,7 @@ def _table(measure: Measure) -> Table:
     table.add_section()
     totals = (
         f"{measure.cycles:,}",
-        f"{measure.macs / 1e6:,.1f}",
+        f"{measure.macs / 1e6:,.0f}",
         f"{100 * measure.utilization:.2f}",
     )
     table.add_row("total", *totals, style="bold")
