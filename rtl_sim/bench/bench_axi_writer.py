@@ -103,7 +103,14 @@ async def refuses_what_leaves_the_window(dut: Any) -> None:
     writer = _Writer(dut)
     await writer.bench.reset()
     good = writer.put(WINDOW - 7, 7) | writer.put(0, 1)
-    bad = [(WINDOW - 7, 8), (WINDOW, 1), (5, 0), (0xFFFF_FFFF, 2), (1, 0xFFFF_FFFF), (0, WINDOW + 1)]
+    bad = [
+        (WINDOW - 7, 8),
+        (WINDOW, 1),
+        (5, 0),
+        (0xFFFF_FFFF, 2),
+        (1, 0xFFFF_FFFF),
+        (0, WINDOW + 1),
+    ]
     for request in bad:
         assert writer.put(*request) == {}
         good |= writer.put(*writer.random_request())

@@ -68,7 +68,7 @@ class _Drain:
         self.halves_free = 2
         self.expected = Results()
         self._hold_read = self._sums_read = None
-        self._param_read = 0
+        self._param_read: int | None = None
         self.dut.capture_i.value = 0
 
     # --- what is asked for ---
@@ -199,7 +199,8 @@ class _Drain:
             lane, row = number(dut.lane_o), number(dut.row_o)
             assert self.shadow, "sums are read before they are there"
             self._sums_read = self.shadow[lane][row]
-        self._param_read = number(dut.param_addr_o)
+        address = dut.param_addr_o.value  # unknown until there was a pass
+        self._param_read = int(address) if address.is_resolvable else None
         if bit(dut.released_o):
             self.free_at = now + RELEASE + (self.lanes * self.rows <= RELEASE)
         if bit(dut.hold_re_o):
@@ -235,14 +236,14 @@ class _Drain:
         sums = self._sums_read or [rng.getrandbits(48) for _ in range(self.columns)]
         dut.sums_i.value = pack(sums, 48)
         self._sums_read = None
-        param = self.params.get(self._param_read)
+        param = None if self._param_read is None else self.params.get(self._param_read)
         words = PARAM.encode(param) if param else [rng.getrandbits(32), rng.getrandbits(32)]
         dut.param_i.value = int(words[0]) | int(words[1]) << 32
         held = self.hold[self._hold_read] if self._hold_read else [rng.getrandbits(16)]
         dut.hold_rdata_i.value = pack(held, 16)
         self._hold_read = None
         dut.half_free_i.value = int(self.halves_free > 0)
-        # New sums come as soon as the shadow is free, which may be before the drain asks for a pass.
+        # New sums come as soon as the shadow is free, even before the drain asks for a pass.
         go = bool(self.captures) and bench.cycle + 1 >= self.free_at
         go = go and not bench.chance(self.bubbles)
         dut.capture_i.value = int(go)

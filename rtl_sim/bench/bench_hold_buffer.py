@@ -54,7 +54,9 @@ class _Buffer:
 
     def read(self, channel: int) -> None:
         self.magnitudes.queue.append({"channel": channel})
-        self.signed.queue.append({"channel": channel, "row": self.bench.random.randrange(self.rows)})
+        self.signed.queue.append(
+            {"channel": channel, "row": self.bench.random.randrange(self.rows)}
+        )
 
     def sample(self) -> None:
         pass

@@ -57,15 +57,18 @@ class _Array:
     def sample(self) -> None:
         dut, now = self.dut, self.bench.cycle
         if self._expected:
-            at, row = self._expected
+            at, sums = self._expected
             if at == now:
                 got = [signed(v, 48) for v in unpack(number(dut.sums_o), 48, self.columns)]
-                assert got == row
+                assert got == sums
                 self.checked += 1
                 self._expected = None
         if self._read:
             lane, row_index = self._read
-            self._expected = (now + 1, self.shadow[lane][row_index * self.columns :][: self.columns])
+            self._expected = (
+                now + 1,
+                self.shadow[lane][row_index * self.columns :][: self.columns],
+            )
             self._read = None
         captured = bit(dut.capture_o)
         due = bool(self.captures) and self.captures[0][0] == now
@@ -88,8 +91,14 @@ class _Array:
         if go:
             first, last, gamma, operands, self._weights = self.steps.popleft()
             packed = pack(operands, 16)
-            dut.first_i.value, dut.last_i.value, dut.gamma_i.value = int(first), int(last), int(gamma)
-            dut.window_i.value, dut.magnitude_i.value = (other, packed) if gamma else (packed, other)
+            dut.first_i.value, dut.last_i.value, dut.gamma_i.value = (
+                int(first),
+                int(last),
+                int(gamma),
+            )
+            dut.window_i.value, dut.magnitude_i.value = (
+                (other, packed) if gamma else (packed, other)
+            )
             self._accumulate(first, last, operands, self._weights)
         else:
             for pin in (dut.first_i, dut.last_i, dut.gamma_i):

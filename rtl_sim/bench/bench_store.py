@@ -202,7 +202,7 @@ class _Store:
 async def stores_layers(dut: Any, stall: float) -> None:
     store = _Store(dut, stall)
     await store.bench.reset()
-    for _ in range(6):
+    for _ in range(4):
         store.new_layer()
         expected = store.expected(store.emit_layer())
         await store.bench.until(lambda: store.idle, 200_000)
@@ -248,7 +248,7 @@ async def keeps_up_with_the_port(dut: Any) -> None:
 async def begins_anew_after_a_reset(dut: Any) -> None:
     store = _Store(dut, 0.2)
     await store.bench.reset()
-    for _ in range(6):
+    for _ in range(3):
         store.new_layer()
         store.emit_layer()
         await store.bench.step(store.bench.random.randrange(1, 300))

@@ -53,6 +53,25 @@ def rtl(**parameters: int) -> Rtl:
     return Rtl((SOURCE,), "copier", parameters)
 
 
+def registers(
+    base0: int, base1: int, source: int, destination: int, count: int, violation: Violation
+) -> dict[int, int]:
+    """What to write, in order, to start copying ``count`` beats."""
+    return {
+        Register.GMEM0_LOW: base0 & 0xFFFF_FFFF,
+        Register.GMEM0_HIGH: base0 >> 32,
+        Register.GMEM1_LOW: base1 & 0xFFFF_FFFF,
+        Register.GMEM1_HIGH: base1 >> 32,
+        _SOURCE: source,
+        _DESTINATION: destination,
+        _COUNT: count,
+        _VIOLATION: violation,
+        Register.INTERRUPT_ENABLE: 1,
+        Register.GLOBAL_INTERRUPT_ENABLE: 1,
+        Register.CONTROL: 1,
+    }
+
+
 class Copier:
     """A copier with memory full of random bytes."""
 
@@ -65,20 +84,10 @@ class Copier:
     ) -> None:
         """Set all registers and start copying ``count`` beats."""
         base = self.device.window_address
-        for register, value in {
-            Register.GMEM0_LOW: base & 0xFFFF_FFFF,
-            Register.GMEM0_HIGH: base >> 32,
-            Register.GMEM1_LOW: base & 0xFFFF_FFFF,
-            Register.GMEM1_HIGH: base >> 32,
-            _SOURCE: source,
-            _DESTINATION: destination,
-            _COUNT: count,
-            _VIOLATION: violation,
-            Register.INTERRUPT_STATUS: self.device.read(Register.INTERRUPT_STATUS),
-            Register.INTERRUPT_ENABLE: 1,
-            Register.GLOBAL_INTERRUPT_ENABLE: 1,
-            Register.CONTROL: 1,
-        }.items():
+        status = self.device.read(Register.INTERRUPT_STATUS)
+        self.device.write(Register.INTERRUPT_STATUS, status)
+        written = registers(base, base, source, destination, count, violation)
+        for register, value in written.items():
             self.device.write(register, value)
 
     def copy(self, *what: int, limit: int = 100_000) -> int:

@@ -36,7 +36,9 @@ def test_every_layer_is_predicted(transform, design, filters, size, memory):
     measured = measure_rtl(model, pixels, transform, design, memory)
     predicted = predict_measure(model, size, transform, design, memory)
     for expected, layer in zip(predicted.layers, measured.layers, strict=True):
-        print(layer.name, expected.cycles, layer.cycles, f"{expected.cycles / layer.cycles - 1:+.4f}")
+        print(
+            layer.name, expected.cycles, layer.cycles, f"{expected.cycles / layer.cycles - 1:+.4f}"
+        )
     for expected, layer in zip(predicted.layers, measured.layers, strict=True):
         assert expected.cycles == pytest.approx(layer.cycles, rel=TOLERANCE), layer.name
     assert predicted.cycles == pytest.approx(measured.cycles, rel=TOLERANCE)

@@ -71,7 +71,13 @@ def test_stalls_are_the_same_for_the_same_seed(library):
 
 @pytest.mark.parametrize(
     "options",
-    [{"latency": 0}, {"bytes_per_cycle": 17}, {"outstanding": 257}, {"stall": 1}, {"stalls": {"x": 2}}],
+    [
+        {"latency": 0},
+        {"bytes_per_cycle": 17},
+        {"outstanding": 257},
+        {"stall": 1},
+        {"stalls": {"x": 2}},
+    ],
 )
 def test_impossible_timing_is_refused(options):
     with pytest.raises(InputError):
@@ -112,7 +118,12 @@ def test_memory_may_be_the_callers(library):
 
 @pytest.mark.parametrize(
     "memory",
-    [np.zeros(8192, np.uint16), allocate(8192).reshape(2, -1), allocate(8192)[16:], allocate(8192)[::2]],
+    [
+        np.zeros(8192, np.uint16),
+        allocate(8192).reshape(2, -1),
+        allocate(8192)[16:],
+        allocate(8192)[::2],
+    ],
 )
 def test_memory_that_cannot_be_shared_is_refused(library, memory):
     with pytest.raises(InputError, match="memory must be"):
@@ -328,5 +339,5 @@ def test_waveforms_hold_the_cycles_asked_for(traced_library, tmp_path):
 def test_waveforms_that_cannot_be_recorded_are_refused(library, traced_library, tmp_path):
     with pytest.raises(InputError, match="traced=True"):
         Copier(library).device.trace(tmp_path / "x.fst")
-    with pytest.raises(InputError, match="cannot write .*No such file"):
+    with pytest.raises(InputError, match=r"cannot write .*No such file"):
         Copier(traced_library).device.trace(tmp_path / "absent" / "x.fst")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rtl import copier
 from xlic.accelerator import cocotb_runner
 from xlic.accelerator.builds import cache_folder
 from xlic.accelerator.cocotb_runner import Bench, require_simulator, run_bench
@@ -110,13 +111,21 @@ def test_missing_cocotb_is_told(monkeypatch):
         require_simulator("verilator")
 
 
+def test_the_monitors_of_the_top_bench_notice(simulator, tmp_path):
+    environment = {"XLIC_SIMULATOR": simulator}
+    outcome = run_bench(Bench("bench_monitors", copier.rtl(), environment), simulator, tmp_path)
+    assert not outcome.failures
+    assert len(outcome.tests) == 7
+
+
 # --- in pytest ---
 
 TEST = """
     import pytest
     @pytest.mark.rtl
     def test_unit(bench):
-        bench.unit("bench_selftest", {top!r}, {{"WIDTH": 8, "DEPTH": 4}}, {{"XLIC_SELFTEST": {what!r}}})
+        parameters, environment = {{"WIDTH": 8, "DEPTH": 4}}, {{"XLIC_SELFTEST": {what!r}}}
+        bench.unit("bench_selftest", {top!r}, parameters, environment)
 """
 
 
@@ -163,6 +172,18 @@ def test_rtl_that_is_refused_fails_with_the_first_error(pytester):
     result = pytester.runpytest("--rtl-dir", "rtl")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["verilator refused fifo: *fifo.sv:*hed*"])
+
+
+def test_the_options_are_in_the_help(pytester):
+    text = pytester.runpytest("--help").stdout.str()
+    for option in ("--simulator={verilator,icarus}", "--rtl-dir=DIR", "--rtl-top=NAME"):
+        assert option in text
+
+
+def test_an_unknown_simulator_is_refused(pytester):
+    result = pytester.runpytest("--simulator", "other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--simulator: invalid choice: 'other'*"])
 
 
 def test_an_empty_folder_of_rtl_is_refused(pytester):

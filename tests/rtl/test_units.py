@@ -41,7 +41,7 @@ def test_bursts(bench, block, max_burst, outstanding):
     bench.unit(f"bench_{block}", block, {"MAX_BURST": max_burst, "OUTSTANDING": outstanding})
 
 
-@pytest.mark.parametrize(("poy", "pox"), [(2, 8), (4, 16), (8, 8)])
+@pytest.mark.parametrize(("poy", "pox"), [(2, 8), (4, 16)])
 @pytest.mark.parametrize(
     ("block", "more"),
     [
@@ -62,3 +62,9 @@ def test_store(bench, poy, pox):
 @pytest.mark.parametrize(("pof", "poy", "pox"), [(4, 2, 8), (8, 4, 16)])
 def test_drain(bench, pof, poy, pox):
     bench.unit("bench_drain", "drain", {"POF": pof, "POY": poy, "POX": pox, "CHANNELS": 32})
+
+
+@pytest.mark.parametrize(("poy", "pox"), [(2, 8), (4, 16)])
+def test_window_loader(bench, poy, pox):
+    parameters = {"POY": poy, "POX": pox, "INPUT_WORDS": 512}
+    bench.unit("bench_window_loader", "window_loader", parameters)

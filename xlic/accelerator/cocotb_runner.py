@@ -16,7 +16,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,9 @@ def require_simulator(simulator: str) -> list[str]:
     return [answer.partition("\n")[0]]
 
 
-def run_bench(bench: Bench, simulator: str, folder: Path, seed: int = SEED) -> Outcome:
+def run_bench(
+    bench: Bench, simulator: str, folder: Path, seed: int = SEED, *, waves: bool = True
+) -> Outcome:
     """Build (unless that was done before) and run; on failure run again with waveforms.
 
     Args:
@@ -122,6 +124,7 @@ def run_bench(bench: Bench, simulator: str, folder: Path, seed: int = SEED) -> O
         simulator: of :data:`SIMULATORS`.
         folder: for logs, results and waveforms.
         seed: of all that the tests draw, and of the state that no reset sets.
+        waves: whether to run again what failed.
 
     Raises:
         MissingToolError: the simulator or cocotb is absent.
@@ -132,15 +135,14 @@ def run_bench(bench: Bench, simulator: str, folder: Path, seed: int = SEED) -> O
     build = _build(bench.rtl, simulator, facts, waves=False)
     outcome = _run(bench, simulator, build, folder, seed, waves=None)
     names = tuple(failure.test for failure in outcome.failures if failure.test in outcome.tests)
-    if not names:
+    if not names or not waves:
         return outcome
-    waves = folder / f"{bench.module}.fst"
+    file = folder / f"{bench.module}.fst"
     traced = _build(bench.rtl, simulator, facts, waves=True)
     again = Bench(bench.module, bench.rtl, bench.environment, names)
-    _run(again, simulator, traced, folder / "waves", seed, waves=waves)
-    return Outcome(
-        outcome.tests, outcome.failures, outcome.log, waves if waves.is_file() else None
-    )
+    _run(again, simulator, traced, folder / "waves", seed, waves=file)
+    kept = file if file.is_file() else None
+    return Outcome(outcome.tests, outcome.failures, outcome.log, kept)
 
 
 def _build(rtl: Rtl, simulator: str, facts: list[str], *, waves: bool) -> Path:
@@ -187,25 +189,23 @@ def _run(
         test_args = ["--trace-file", str(waves)] if waves else []
     elif waves:
         plusargs = [f"+dumpfile_path={waves}"]
-    with _environment(simulator):
-        try:
-            _runner(simulator).test(
-                test_module=bench.module,
-                hdl_toplevel=bench.rtl.top,
-                hdl_toplevel_lang="verilog",
-                build_dir=build,
-                test_dir=folder,
-                testcase=list(bench.tests) or None,
-                results_xml=str(results),
-                seed=seed,
-                test_args=test_args,
-                plusargs=plusargs,
-                extra_env={PARAMETERS: json.dumps(dict(bench.rtl.parameters)), **bench.environment},
-                waves=waves is not None,
-                log_file=log,
-            )
-        except (SystemExit, RuntimeError):
-            pass  # What the tests found is in the results; if nothing is, that is told below.
+    # What the tests found is in the results; if nothing is, that is told below.
+    with _environment(simulator), suppress(SystemExit, RuntimeError):
+        _runner(simulator).test(
+            test_module=bench.module,
+            hdl_toplevel=bench.rtl.top,
+            hdl_toplevel_lang="verilog",
+            build_dir=build,
+            test_dir=folder,
+            testcase=list(bench.tests) or None,
+            results_xml=str(results),
+            seed=seed,
+            test_args=test_args,
+            plusargs=plusargs,
+            extra_env={PARAMETERS: json.dumps(dict(bench.rtl.parameters)), **bench.environment},
+            waves=waves is not None,
+            log_file=log,
+        )
     return _outcome(results, log)
 
 
@@ -257,8 +257,9 @@ def _environment(simulator: str) -> Iterator[None]:
     for name in ("WAVES", "GUI", "COCOTB_TEST_FILTER", "COCOTB_RANDOM_SEED", "GPI_USERS"):
         environment.pop(name, None)
     search = [str(BENCH_DIR), *sys.path]
-    with mock.patch.dict(os.environ, environment, clear=True), mock.patch.object(
-        sys, "path", search
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "path", search),
     ):
         yield
 

@@ -44,8 +44,9 @@ def rtl_sources(folder: Path = RTL_DIR) -> tuple[Path, ...]:
 
 
 def needed_sources(files: Sequence[Path], top: str) -> tuple[Path, ...]:
-    """The files that module ``top`` needs of ``files``, in the same order, if each holds the one
-    module it is named after; packages are kept.
+    """The files that module ``top`` needs, in the order of ``files``; packages are kept.
+
+    Each file must hold the one module that it is named after.
     """
     texts = {file.stem: _COMMENT.sub("", file.read_text("utf-8", "replace")) for file in files}
     needed = {stem for stem, text in texts.items() if _PACKAGE.search(text)}

@@ -46,9 +46,18 @@ class BenchRunner:
         needed = needed_sources(sources, top)
         self.run(module, Rtl(needed, top, parameters or {}), environment)
 
-    def run(self, module: str, rtl: Rtl, environment: Mapping[str, str] | None = None) -> None:
-        """Run a bench; fails with what its tests said, skips where a tool is missing."""
-        bench = Bench(module, rtl, environment or {})
+    def run(
+        self,
+        module: str,
+        rtl: Rtl,
+        environment: Mapping[str, str] | None = None,
+        tests: tuple[str, ...] = (),
+    ) -> None:
+        """Run a bench, or some of its tests.
+
+        Fails with what they said; skips where a tool is missing.
+        """
+        bench = Bench(module, rtl, environment or {}, tests)
         try:
             outcome = run_bench(bench, self.session.simulator, self.folder, self.session.rtl_seed)
         except MissingToolError as error:
@@ -59,8 +68,9 @@ class BenchRunner:
             pytest.fail(self._verdict(bench, outcome), pytrace=False)
 
     def _verdict(self, bench: Bench, outcome: Outcome) -> str:
+        count = f"{len(outcome.failures)} of {max(1, len(outcome.tests))}"
         lines = [
-            f"{len(outcome.failures)} of {max(1, len(outcome.tests))} tests of {bench.module} failed "
+            f"{count} tests of {bench.module} failed "
             f"on {bench.rtl.top} {dict(bench.rtl.parameters)} in {self.session.simulator}:",
             *(f"  {failure.test}: {failure.message}" for failure in outcome.failures),
             f"log: {outcome.log}",
