@@ -38,7 +38,7 @@ module drain
   output logic [$clog2(POF)-1:0]           lane_o,
   output logic [$clog2(POY)-1:0]           row_o,
   input  wire logic [POX*48-1:0]           sums_i,
-  output logic                             released_o,   // the shadow will be free in 8 cycles
+  output logic                             released_o,   // the shadow will be free in 8 or 9 cycles
   // Parameters, a cycle after the address.
   output logic [15:0]                      param_addr_o,
   input  wire logic [63:0]                 param_i,
@@ -228,8 +228,9 @@ module drain
   logic [POX*24-1:0] norm;
   logic [POX-1:0] clipped, norm_clipped;
   assign hold_re_o       = valid[3] && (to[3] == DEST_OUT_GDN || to[3] == DEST_OUT_IGDN);
-  assign hold_rchannel_o = channel[3];
-  assign hold_rrow_o     = row[3];
+  // (always_comb: Icarus 11 reads X from an assigned array element in an instance.)
+  always_comb hold_rchannel_o = channel[3];
+  always_comb hold_rrow_o     = row[3];
   always_ff @(posedge clk_i) begin
     if (valid[3]) begin
       for (int x = 0; x < POX; x++) begin
@@ -253,8 +254,8 @@ module drain
   assign to_output = valid[4] && (to[4] == DEST_OUT_I16 || to[4] == DEST_OUT_U8);
 
   assign hold_we_o      = to_hold;
-  assign hold_channel_o = channel[4];
-  assign hold_row_o     = row[4];
+  always_comb hold_channel_o = channel[4];
+  always_comb hold_row_o     = row[4];
   assign hold_data_o    = value;
   always_ff @(posedge clk_i) held_o <= to_hold && row[4] == (RW)'(POY - 1) && !rst_i;
 
@@ -274,7 +275,14 @@ module drain
     .tag_o({normal_half, normal_channel, normal_row, normal_last})
   );
 
-  // A skipped last lane has no row to carry the end of the emission: the end follows behind.
+  // Icarus 11 counts wrongly in an expression.
+  logic [POX-1:0] conv_clips, norm_clips, result_clips;
+  assign conv_clips   = clipped & counted[4];
+  assign norm_clips   = norm_clipped & counted[4] & {POX{to_normal}};
+  assign result_clips = normal_clipped & {POX{normal_valid}};
+
+  // A skipped last lane has no row to carry the end of the emission: the end follows behind. The
+  // emissions of a layer all end alike, so two ends cannot meet.
   logic lone_done;
   logic [31:0] lone_delay;
   assign lone_done = done[4] && !valid[4];
@@ -292,10 +300,10 @@ module drain
     out_last_o    <= (normal_valid && normal_last) || (to_output && done[4]) || lone_delay[31];
     conv_saturations_o       <= '0;
     activation_saturations_o <= '0;
-    if (to_hold || to_output) conv_saturations_o <= 6'($countones(clipped & counted[4]));
+    if (to_hold || to_output) conv_saturations_o <= 6'($countones(conv_clips));
     if (to_normal || normal_valid) begin
-      activation_saturations_o <= 6'($countones(norm_clipped & counted[4] & {POX{to_normal}}))
-                                + 6'($countones(normal_clipped & {POX{normal_valid}}));
+      activation_saturations_o <= 6'($countones(norm_clips))
+                                + 6'($countones(result_clips));
     end
     if (rst_i) begin
       normal_busy              <= '0;

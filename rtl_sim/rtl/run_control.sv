@@ -250,8 +250,10 @@ module run_control
     end
     if (rst_i) begin
       state   <= IDLE;
-      error_o <= ERR_NONE;
+      error_o       <= ERR_NONE;
+      error_layer_o <= '0;
       layers_done_o <= '0;
+      cycles_o      <= '0;
       done_o  <= 1'b0;
       quiet   <= '0;
     end

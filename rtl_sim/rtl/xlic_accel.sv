@@ -129,7 +129,7 @@ module xlic_accel
   logic [11:0] reg_write_addr, reg_read_addr;
   logic [31:0] reg_write_data, reg_read_data, window, program_offset, cycles, counter;
   logic [3:0] reg_write_strb, error, error_layer, layers_done;
-  logic [63:0] base0, base1, identity;
+  logic [63:0] base0, base1, identity, loaded_identity;
   logic [5:0] counter_addr;
   assign s_axi_control_BRESP = 2'b00;
   assign s_axi_control_RRESP = 2'b00;
@@ -274,7 +274,7 @@ module xlic_accel
     .layer_we_o(layer_we), .pass_we_o(pass_we), .tap_we_o(tap_we), .param_we_o(param_we),
     .weight_we_o(weight_we),
     .layers_o(layers), .passes_o(passes), .taps_o(taps), .params_o(params),
-    .weight_words_o(weight_words), .identity_o(identity),
+    .weight_words_o(weight_words), .identity_o(loaded_identity),
     .tables_ok_o(tables_ok), .done_o(loaded), .error_o(loader_error), .error_code_o(loader_code)
   );
 
@@ -312,6 +312,12 @@ module xlic_accel
   end
   assign drain_param = drain_param_odd ? drain_params[127:64] : drain_params[63:0];
   assign load_param  = load_param_odd ? load_params[127:64] : load_params[63:0];
+
+  // Of the last program whose tables were sound, until the next start.
+  always_ff @(posedge clk) begin
+    if (tables_ok) identity <= loaded_identity;
+    if (rst || start) identity <= '0;
+  end
 
   // ---- control
   logic layer_start, layer_idle, pass_error, input_saturation;
