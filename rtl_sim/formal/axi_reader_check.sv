@@ -33,7 +33,7 @@ module axi_reader_check #(
 
   logic req_ready, data_valid, idle, error_window, error_bus, arvalid, rready;
   logic [127:0] data;
-  logic [63:0] araddr, offset;
+  logic [63:0] araddr;
   logic [7:0] arlen;
   axi_reader #(.MAX_BURST(MAX_BURST), .OUTSTANDING(OUTSTANDING)) dut (
     .clk_i, .rst_i, .flush_i, .base_i(base), .window_i(window), .req_valid_i,
@@ -42,17 +42,17 @@ module axi_reader_check #(
     .error_bus_o(error_bus), .arvalid_o(arvalid), .arready_i, .araddr_o(araddr), .arlen_o(arlen),
     .rvalid_i, .rready_o(rready), .rdata_i, .rresp_i, .rlast_i
   );
-  assign offset = araddr - base;
 
   // ---- the memory: beats to come of the bursts that it has taken, the oldest first
   logic [8:0] burst [OUTSTANDING];
   logic [3:0] bursts;
-  logic ar, r, finished, started = 1'b0, ar_waits, r_waits, flushed, bus_failed;
+  logic ar, r, finished, taken, started = 1'b0, ar_waits, r_waits, flushed, bus_failed;
   logic [71:0] waiting_ar;
   logic [130:0] waiting_r;
   assign ar       = arvalid && arready_i;
   assign r        = rvalid_i && rready;
   assign finished = r && rlast_i;
+  assign taken    = dut.take_burst;
   always_ff @(posedge clk_i) begin
     started    <= 1'b1;
     ar_waits   <= arvalid && !arready_i;
@@ -72,33 +72,38 @@ module axi_reader_check #(
       for (int i = 0; i < OUTSTANDING; i++) burst[i] <= '0;
     end
   end
-  logic [9:0] beats_due;  // of bursts that have been offered
+  logic [7:0] due, due_sum;  // beats of bursts that have been offered; the same, added up
   always_comb begin
-    beats_due = arvalid ? 10'(arlen) + 1'b1 : '0;
-    for (int i = 0; i < OUTSTANDING; i++) if (4'(i) < bursts) beats_due = beats_due + 10'(burst[i]);
+    due_sum = arvalid ? arlen + 1'b1 : '0;
+    for (int i = 0; i < OUTSTANDING; i++) due_sum = due_sum + 8'(burst[i]);
+  end
+  always_ff @(posedge clk_i) begin
+    due <= due + (taken ? dut.burst_len + 1'b1 : '0) - 8'(r);
+    if (rst_i) due <= '0;
   end
   always_comb begin
     assume (rst_i == !started);
     assume (base[11:0] == 0);
-    assume ({1'b0, base} + {29'b0, window, 4'b0} <= 65'h1_0000_0000_0000_0000);
     if (rvalid_i) assume (bursts != 0 && rlast_i == (burst[0] == 1));
     if (r_waits) assume (rvalid_i && {rdata_i, rresp_i, rlast_i} == waiting_r);
     if (started && flushed && !idle) assume (flush_i);
   end
 
   // ---- requests and beats
-  logic accept, fits, taken;
+  logic accept, fits;
   logic [32:0] next;
-  logic [31:0] left, undelivered;  // undelivered: beats requested since the last flush
-  logic [71:0] want;
+  logic [31:0] left, undelivered;  // of the last request; of all requests since the last flush
+  logic [7:0] inflight;            // beats of bursts offered since then that are to be delivered
+  logic [32:0] offset;  // of the burst that is offered
+  logic [7:0] len;
   assign accept = req_valid_i && req_ready && !flush_i;
   assign fits   = req_beats_i != 0 && 33'(req_offset_i) + 33'(req_beats_i) <= 33'(window);
-  assign taken  = dut.take_burst;
   always_ff @(posedge clk_i) begin
     if (taken) begin
-      want <= {base + {27'b0, next, 4'b0}, dut.burst_len};
-      next <= next + 33'(dut.burst_len) + 1'b1;
-      left <= left - 32'(dut.burst_len) - 1'b1;
+      offset <= next;
+      len    <= dut.burst_len;
+      next   <= next + 33'(dut.burst_len) + 1'b1;
+      left   <= left - 32'(dut.burst_len) - 1'b1;
     end
     if (accept) begin
       next <= 33'(req_offset_i);
@@ -106,7 +111,8 @@ module axi_reader_check #(
     end
     undelivered <= undelivered + (accept && fits ? req_beats_i : '0)
                  - 32'(data_valid && data_ready_i);
-    if (rst_i || flush_i) {left, undelivered} <= '0;
+    inflight <= inflight + (taken ? dut.burst_len + 1'b1 : '0) - 8'(data_valid && data_ready_i);
+    if (rst_i || flush_i) {left, undelivered, inflight} <= '0;
   end
 
   // ---- one beat, chosen by the solver
@@ -136,7 +142,7 @@ module axi_reader_check #(
   logic [7:0] since, actions;
   logic [3:0] slow;
   logic acts;
-  assign actions = 8'(beats_due) + 8'(arvalid);  // that the memory still has to take
+  assign actions = due + 8'(arvalid);  // that the memory still has to take
   assign acts    = ar || rvalid_i;
   always_ff @(posedge clk_i) begin
     since <= flush_i ? since + 8'(since != '1) : '0;
@@ -151,22 +157,21 @@ module axi_reader_check #(
   always_comb if (started) begin
     if (ar_waits) ar_stable: assert (arvalid && {araddr, arlen} == waiting_ar);
     if (arvalid) begin
-      ar_aligned:   assert (offset[3:0] == 0 && offset[63:36] == 0);
-      ar_in_window: assert (33'(offset[35:4]) + 33'(arlen) + 1'b1 <= 33'(window));
+      ar_in_order:  assert (araddr == base + {27'b0, offset, 4'b0} && arlen == len);
+      ar_in_window: assert (offset + 33'(len) + 1'b1 <= 33'(window));
       ar_in_page:   assert (13'(araddr[11:0]) + {1'b0, arlen, 4'b0} + 13'd16 <= 13'd4096);
-      ar_in_order:  assert ({araddr, arlen} == want);
     end
     pending_exact: assert (4'(dut.pending) == bursts + 4'(arvalid));
     pending_bound: assert (4'(dut.pending) <= 4'(OUTSTANDING));
-    idle_exact:    assert (idle == (beats_due == 0));
+    idle_exact:    assert (idle == (due == 0));
     if (flush_i) flush_takes: assert (rready);
     if (flushed) no_new: assert (!arvalid || ar_waits);
     if (flushed) dropped: assert (!data_valid);
     if (since > MOST) at_rest: assert (idle);
     bus_told: assert (error_bus == bus_failed);
     // Beats.
-    all_counted: assert (flush_i || flushed
-                         || undelivered == left + 32'(beats_due) + 32'(held));
+    all_counted: assert (undelivered == left + 32'(inflight));
+    if (!flushed) all_on_the_way: assert (inflight == due + 8'(held));
     if (!flush_i && undelivered != 0) begin
       not_stuck: assert (data_valid || arvalid || taken || (bursts != 0 && rready));
     end
@@ -175,6 +180,7 @@ module axi_reader_check #(
     // Invariants.
     i_splitter: assert (dut.u_splitter.left == left);
     if (left != 0) i_next: assert (33'(dut.burst_offset) == next && next + 33'(left) <= 33'(window));
+    i_due: assert (due == due_sum);
     i_len: assert (!arvalid || arlen < MAX_BURST);
     for (int i = 0; i < OUTSTANDING; i++) begin
       assert ((burst[i] == 0) == (4'(i) >= bursts) && burst[i] <= MAX_BURST);
@@ -183,11 +189,11 @@ module axi_reader_check #(
     if (followed) i_followed: assert (ahead < held && dut.u_data.mem[place] == beat);
     if (actions != 0) i_rest: assert (since + (SLOW + 1) * actions <= MOST + 8'(slow));
     else i_slow: assert (slow == 0);
-    if (flushed && !flush_i) i_rested: assert (undelivered == 0 && beats_due == 0 && held == 0);
+    if (flushed && !flush_i) i_rested: assert (due == 0 && held == 0);
 
     c_full: cover (held == 16 && bursts == 4'(OUTSTANDING));
     c_flush: cover (since == 7 && idle && beat == '1);
-    c_again: cover (!flush_i && bursts == 2 && since == 0 && want[0] && followed && beat[0]);
+    c_again: cover (!flush_i && bursts == 2 && since == 0 && offset[0] && followed && beat[0]);
     c_delivered: cover (followed && pop && ahead == 0 && beat == '1 && undelivered == 5);
   end
 endmodule

