@@ -14,8 +14,8 @@ module store_check
   input wire logic         clk_i,
   input wire logic         rst_i,
   input wire logic         emit_i,
-  input wire logic [2:0]   grid_y_i,
-  input wire logic [2:0]   grid_x_i,
+  input wire logic [1:0]   grid_y_i,
+  input wire logic [1:0]   grid_x_i,
   input wire logic [1:0]   phase_y_i,
   input wire logic [1:0]   phase_x_i,
   input wire logic         done_i,
@@ -27,9 +27,8 @@ module store_check
 
   // ---- the layer
   logic [31:0] offset;
-  logic [3:0] row_pitch, height, width;
-  logic [2:0] px_pitch;
-  logic [1:0] run, row_mul, col_mul, subrows, lead;
+  logic [2:0] row_pitch, height, width;
+  logic [1:0] px_pitch, run, row_mul, col_mul, subrows, lead;
   logic [6:0] channels;
   logic u8, merge;
   logic [7:0] steps;  // reads for one position
@@ -42,10 +41,10 @@ module store_check
   always_comb begin
     layer = '0;
     layer[LAYER_OUT_OFFSET_LSB +: 32]   = offset;
-    layer[LAYER_OUT_ROW_PITCH_LSB +: 4] = row_pitch;
-    layer[LAYER_OUT_HEIGHT_LSB +: 4]    = height;
-    layer[LAYER_OUT_WIDTH_LSB +: 4]     = width;
-    layer[LAYER_OUT_PX_PITCH_LSB +: 3]  = px_pitch;
+    layer[LAYER_OUT_ROW_PITCH_LSB +: 3] = row_pitch;
+    layer[LAYER_OUT_HEIGHT_LSB +: 3]    = height;
+    layer[LAYER_OUT_WIDTH_LSB +: 3]     = width;
+    layer[LAYER_OUT_PX_PITCH_LSB +: 2]  = px_pitch;
     layer[LAYER_OUT_RUN_LSB +: 2]       = run;
     layer[LAYER_ROW_MUL_LSB +: 2]       = row_mul;
     layer[LAYER_COL_MUL_LSB +: 2]       = col_mul;
@@ -81,7 +80,7 @@ module store_check
   // ---- the drain: tells of a half, then completes it; there are two halves
   logic started = 1'b0;
   logic [1:0] told, complete, unfreed;  // told and complete: not begun
-  logic [9:0] first, second;            // what was told, the oldest first
+  logic [7:0] first, second;            // what was told, the oldest first
   logic begins;
   assign begins = dut.emit_pop;
   always_ff @(posedge clk_i) begin
@@ -121,8 +120,8 @@ module store_check
   end
   always_ff @(posedge clk_i) begin
     if (begins) begin
-      base_y <= 8'(first[9:7]) * 8'(row_mul) + 8'(first[3:2]) - 8'(lead);
-      base_x <= 8'(first[6:4]) * 8'(col_mul) + 8'(first[1:0]) - 8'(lead);
+      base_y <= 8'(first[7:6]) * 8'(row_mul) + 8'(first[3:2]) - 8'(lead);
+      base_x <= 8'(first[5:4]) * 8'(col_mul) + 8'(first[1:0]) - 8'(lead);
       busy   <= 1'b1;
       {oy, subrow} <= '0;
     end
@@ -231,19 +230,23 @@ module store_check
     if (rst_i) {read_q, odd, queued} <= '0;
   end
 
-  // ---- beats requested and not sent: those of reads to come, under way, queued
-  logic [11:0] owed, owed_reads, todo;
+  // ---- beats requested and not sent, to be requested for the row, to be pushed for it
+  logic [7:0] owed;
+  logic [5:0] todo, todo_sum, unpushed, unpushed_sum;
   always_comb begin
-    owed_reads = '0;
-    for (int x = 0; x < POX; x++) if (unread[x]) owed_reads = owed_reads + 12'(steps);
-    owed_reads = owed_reads - (unread != 0 ? 12'(read_step) : '0);
-    owed_reads = owed_reads + 12'($countones(read_q)) + 12'(odd);
-    todo = '0;
-    for (int x = 0; x < POX; x++) if (wanted[x]) todo = todo + 12'(row_beats);
+    todo_sum     = '0;
+    unpushed_sum = 6'($countones(read_q)) + 6'(odd) - (unread != 0 ? 6'(read_step) : '0);
+    for (int x = 0; x < POX; x++) begin
+      if (wanted[x]) todo_sum = todo_sum + 6'(row_beats);
+      if (unread[x]) unpushed_sum = unpushed_sum + 6'(steps);
+    end
+    unpushed_sum = unpushed_sum >> u8;
   end
   always_ff @(posedge clk_i) begin
-    owed <= owed + (request ? 12'(req_beats) : '0) - 12'(pop);
-    if (rst_i) owed <= '0;
+    owed     <= owed + (request ? 8'(req_beats) : '0) - 8'(pop);
+    todo     <= todo - (request ? 6'(req_beats) : '0) + (handed ? 6'(run) * 6'(columns) : '0);
+    unpushed <= unpushed - 6'(push) + (handed ? 6'(run) * 6'(columns) : '0);
+    if (rst_i) {owed, todo, unpushed} <= '0;
   end
 
   always_comb if (started) begin
@@ -269,7 +272,8 @@ module store_check
     if (push) push_exact: assert (dut.u_beats.data_i == packet && dut.u_beats.ready_o);
     beat_exact: assert (beat_valid == (queued != 0));
     if (emit_i) no_overflow: assert (dut.u_emits.ready_o);
-    beats_match: assert (owed + todo == (owed_reads >> u8) + 12'(queued));
+    beats_match: assert (owed + 8'(todo) == 8'(unpushed) + 8'(queued));
+    row_match: assert (todo == todo_sum && unpushed == unpushed_sum);
     if (idle) all_done: assert (owed == 0 && wanted == 0 && unread == 0 && told == 0 && !busy);
     // Something moves unless someone outside is waited for.
     if (dut.data_left != 0 && !re && dut.data_left[0]) begin
@@ -292,17 +296,17 @@ module store_check
                      && dut.complete == complete);
     if (told != 0) begin
       i_first: assert (dut.u_emits.mem[dut.u_emits.head[1:0]]
-                       == {17'b0, first[9:7], 17'b0, first[6:4], 6'b0, first[3:2], 6'b0, first[1:0]});
+                       == {18'b0, first[7:6], 18'b0, first[5:4], 6'b0, first[3:2], 6'b0, first[1:0]});
     end
     if (told == 2) begin
       i_second: assert (dut.u_emits.mem[2'(dut.u_emits.head[1:0] + 1'b1)]
-                        == {17'b0, second[9:7], 17'b0, second[6:4], 6'b0, second[3:2], 6'b0,
+                        == {18'b0, second[7:6], 18'b0, second[5:4], 6'b0, second[3:2], 6'b0,
                             second[1:0]});
     end
     i_busy: assert (busy == (dut.state != WAIT) && dut.half == now_half && dut.state <= DRAIN);
     if (busy) begin
       i_base: assert (dut.base_y == 22'(base_y) && dut.base_x == 22'(base_x)
-                      && base_y >= -3 && base_y <= 24 && base_x >= -3 && base_x <= 24);
+                      && base_y >= -3 && base_y <= 12 && base_x >= -3 && base_x <= 12);
       if (dut.state != DRAIN) begin
         i_rows: assert (oy < POY && 8'(dut.oy) == oy && dut.subrow == subrow
                         && subrow < 8'(subrows));
@@ -315,12 +319,17 @@ module store_check
       i_product: assert (dut.row_product == 32'(y) * 32'(row_pitch)
                          && dut.x_product == 32'(base_x) * $signed(32'(px_pitch)));
     end
+    i_static: assert (dut.last_step == dut.steps - 1'b1
+                      && dut.step == 32'(col_mul) * 32'(px_pitch));
+    if (dut.state == ADDRESS) i_columns: assert (dut.columns_q == dut.columns);
+    if (dut.state == HAND) i_merged: assert (dut.merged_run == 16'(run) * 16'(dut.columns));
     if (dut.state == HAND && inside_y) i_address: assert (dut.row_address == address(y, base_x));
     if (wanted != 0) begin
       i_wanted: assert (dut.req_left == (wanted >> passed) && passed <= at
                         && 32'(dut.req_run) == row_beats
                         && req_offset == address(row_y, 8'(passed_x)));
-      i_row: assert (row_y < 8'(height) && row_x >= -3 && row_x <= 24);
+      i_row: assert (row_y < 8'(height) && row_x >= -3 && row_x <= 12
+                     && (merge ? row_beats <= POX * 3 : row_beats == 32'(run)));
       for (int x = 0; x < POX; x++) begin
         if (wanted[x]) begin
           assert (row_x + $signed(8'(x) * 8'(col_mul)) >= 0

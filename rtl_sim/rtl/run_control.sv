@@ -84,6 +84,8 @@ module run_control
   logic [7:0] stride;
   logic [1:0] in_format;
   logic [19:0] span_y, span_x;
+  logic [15:0] pairs;
+  logic [31:0] pair_words;
   logic zero, second_slot;
   assign rows         = layer_o[LAYER_ROWS_LSB +: LAYER_ROWS_BITS];
   assign cols         = layer_o[LAYER_COLS_LSB +: LAYER_COLS_BITS];
@@ -118,6 +120,8 @@ module run_control
     endcase
   end
   always_ff @(posedge clk_i) begin
+    pairs       <= 16'(stride) * 16'(stride);
+    pair_words  <= 32'(pairs) * 32'(phase_words);
     span_y      <= 20'(stride) * 20'(POY);
     span_x      <= 20'(stride) * 20'(POX + 2);
     second_slot <= 20'(rows) > span_y;
@@ -126,7 +130,7 @@ module run_control
       || 20'(rows) > 2 * span_y || 20'(cols) > span_x
       || block_words > phase_words || in_blocks > 16'(INPUT_WORDS)
       || (in_format == IN_U8 && in_blocks != 16'd1)
-      || 32'(slot_words) < 32'(stride) * 32'(stride) * 32'(phase_words)
+      || 32'(slot_words) < pair_words
       || (second_slot ? 17'(slot_words) << 1 : 17'(slot_words)) > 17'(INPUT_WORDS)
       || out_channels > 16'(CHANNELS);
     tables_left <= 32'(pass_first) + 32'(pass_count) > passes_i
@@ -209,7 +213,7 @@ module run_control
           settle <= '0;
         end
       end
-      CHECK: if (settle == 4'd3) state <= VERDICT;
+      CHECK: if (settle == 4'd7) state <= VERDICT;
       VERDICT: state <= BEGIN_LAYER;
       BEGIN_LAYER: begin
         state  <= LAYER;

@@ -75,6 +75,8 @@ module store
   logic [7:0] subrow;
   logic [POX-1:0] col_ok;
   logic [31:0] row_product, x_product, row_address;
+  logic [15:0] merged_run;
+  logic [4:0] columns, columns_q;
   logic row_inside, last_subrow, hand, requests_free, data_free;
   axis_mask #(.COUNT(POX)) u_cols (
     .base_i(base_x), .step_i(col_mul), .limit_i(out_width), .ok_o(col_ok));
@@ -101,11 +103,13 @@ module store
       end
       PRODUCT: begin
         state       <= ADDRESS;
+        columns_q   <= columns;
         row_product <= 32'($unsigned(y)) * out_row_pitch;
         x_product   <= 32'(base_x) * 32'(out_px_pitch);
       end
       ADDRESS: begin
         state       <= HAND;
+        merged_run  <= out_run * 16'(columns_q);
         row_address <= out_offset + row_product + x_product;
       end
       HAND: if (hand || !row_inside) begin
@@ -131,10 +135,9 @@ module store
 
   // ---- requests of a subrow: one per position, or one for all
   logic [POX-1:0] req_left;
-  logic [31:0] req_address, step;
+  logic [31:0] req_address, step;  // step: of the layer, which stands still while it runs
   logic [15:0] req_run;
-  logic [4:0] columns;
-  assign step = 32'(col_mul) * 32'(out_px_pitch);
+  always_ff @(posedge clk_i) step <= 32'(col_mul) * 32'(out_px_pitch);
   always_comb begin
     columns = '0;
     for (int x = 0; x < POX; x++) columns = columns + 5'(col_ok[x]);
@@ -151,7 +154,7 @@ module store
     if (hand && row_inside) begin
       // Merged columns begin at position 0, or the request waits until the first that is inside.
       req_left    <= out_merge ? col_ok & (~col_ok + 1'b1) : col_ok;
-      req_run     <= out_merge ? out_run * 16'(columns) : out_run;
+      req_run     <= out_merge ? merged_run : out_run;
       req_address <= row_address;
     end
     if (rst_i) req_left <= '0;
@@ -159,12 +162,13 @@ module store
 
   // ---- data of a subrow
   logic [POX-1:0] data_left;
-  logic [15:0] step_in_run, steps, group_base;
+  logic [15:0] step_in_run, steps, last_step, group_base;
   logic room, issue;
   logic [4:0] credit;  // beats (or half beats) that the queue can still take
   logic [2:0] valid;
   logic [GW-1:0] group [3];
   assign steps     = out_u8 ? out_run << 1 : out_run;
+  always_ff @(posedge clk_i) last_step <= steps - 1'b1;
   assign data_free = data_left == 0;
   assign room      = credit != 0;
   assign issue     = data_left[0] && room;
@@ -178,7 +182,7 @@ module store
     end
     if (issue) begin
       step_in_run <= step_in_run + 1'b1;
-      if (step_in_run + 1'b1 == steps) begin
+      if (step_in_run == last_step) begin
         step_in_run <= '0;
         data_left   <= data_left >> 1;
         position_o  <= position_o + 1'b1;

@@ -39,6 +39,7 @@ MUTATIONS = {
     ),
     "axis_mask": ("axis_mask.sv", "at < {2'b0, limit_i}", "at <= {2'b0, limit_i}"),
     "divider": ("divider.sv", "trial >= {1'b0, n[i]}", "trial > {1'b0, n[i]}"),
+    "store": ("store.sv", "req_address + step;", "req_address + step + 1'b1;"),
     "sequencer": (
         "sequencer.sv",
         "weight >= weights_loaded_i",

@@ -25,7 +25,7 @@ _REQUEST = 6
 """From a request to the address on the bus and from the beat on the bus to its user, in all."""
 _HEADER = 4
 """Checks between the header and the tables' request."""
-_DESCRIPTOR = 15
+_DESCRIPTOR = 19
 """From the end of the layer before to this one's start: descriptor, checks."""
 _WINDOW_SETUP = 5
 """From a free half to the first step of its filling."""

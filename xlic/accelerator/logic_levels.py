@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xlic.errors import FormatError
@@ -27,7 +27,8 @@ _DSP_INPUT = {"multiply": 4.0, "add": 2.0, "register": 0.5}
 """What an input meets in the DSP ahead of the first register."""
 _DSP_OUTPUT = {"multiply": 5.0, "add": 2.0, "register": 0.5}
 """What the output has behind the last register."""
-_DSP_THROUGH = 6.0
+_DSP_THROUGH = {"multiply": 6.0, "add": 2.5}
+"""From an input to the output where there is no register between."""
 
 _REGISTER = re.compile(r"FD[A-Z]*$")
 _DSP = re.compile(r"DSP48E\d?$")
@@ -79,6 +80,18 @@ class Levels:
 
     longest: tuple[Path, ...]
     fanouts: tuple[Fanout, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Levels:
+        """What :meth:`as_dict` made."""
+        return cls(
+            tuple(Path(**path) for path in value["longest"]),
+            tuple(Fanout(**fanout) for fanout in value["fanouts"]),
+        )
 
 
 def analyse(
@@ -198,21 +211,20 @@ class _Graph:
         inputs: Mapping[str, list[int]],
         outputs: Mapping[str, list[int]],
     ) -> None:
-        registers = {
-            pin: _number(cell["parameters"].get(f"{pin}REG", "1")) > 0 for pin in "ABCDMP"
-        }
+        registers = {pin: _number(cell["parameters"].get(f"{pin}REG", "1")) > 0 for pin in "ABCDMP"}
         product, result = registers["M"], registers["P"]
         signal = self.names.get(outputs["P"][0], name) if outputs.get("P") else name
         behind = "register" if result else "add" if product else "multiply"
         through: dict[str, list[int]] = {}
         for pin, bits in inputs.items():
-            registered = registers.get(pin, True)
+            # The cascade's input is an operand of the adder, as C is.
+            registered = not pin.startswith("PCIN") and registers.get(pin, True)
             if registered:
                 way = "register"
             elif product and pin in "ABD":
                 way = "multiply"
             elif result:
-                way = "add" if pin == "C" else "multiply"
+                way = "multiply" if pin in "ABD" else "add"
             else:
                 through[pin] = bits
                 continue
@@ -220,7 +232,8 @@ class _Graph:
         for bits in outputs.values():
             for bit in bits:
                 self._start(bit, _DSP_OUTPUT[behind], self.names.get(bit, signal), "DSP")
-        self._through("DSP", through, outputs, dict.fromkeys(through, _DSP_THROUGH))
+        costs = {pin: _DSP_THROUGH["multiply" if pin in "ABD" else "add"] for pin in through}
+        self._through("DSP", through, outputs, costs)
 
     def settle(self) -> None:
         """Arrival at every net, in the order in which they are known."""
@@ -270,7 +283,7 @@ class _Graph:
         return Path(levels, start, end, dict(cells))
 
     def fanouts(self, most: int) -> Iterator[Fanout]:
-        largest = [entry for entry in self.sinks.most_common(most + len(self.clocks))]
+        largest = self.sinks.most_common(most + len(self.clocks))
         data = [(bit, count) for bit, count in largest if bit not in self.clocks]
         for bit, count in data[:most]:
             yield Fanout(self.names.get(bit, "?"), count)

@@ -72,7 +72,7 @@ class Verilator:
     def facts(self) -> list[str]:
         """What of the tools and the machine decides a build's result, for its cache."""
         compiler = _first_line([os.environ.get("CXX", "g++"), "--version"])
-        return [f"Verilator {self.version} {self.executable}", compiler, _processor()]
+        return [f"Verilator {self.version}", *self.settings, compiler, _processor()]
 
 
 def find_verilator() -> Verilator:

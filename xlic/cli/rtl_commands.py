@@ -19,6 +19,7 @@ from xlic.cli.common import (
     read_picture,
     write_json_file,
 )
+from xlic.cli.estimate_command import estimate_command
 from xlic.errors import MismatchError
 from xlic.shipped import LAMBDAS
 
@@ -125,7 +126,7 @@ def cycles(
 
 @click.group()
 def rtl() -> None:
-    """The accelerator's RTL, simulated by Verilator."""
+    """The accelerator's RTL: simulated by Verilator, estimated by Yosys."""
 
 
 @design_options
@@ -168,6 +169,7 @@ def run(
 
 
 rtl.add_command(run)
+rtl.add_command(estimate_command)
 
 
 def _memory(options: dict[str, Any]) -> tuple[MemoryTiming, dict[str, int | None]]:
@@ -199,8 +201,9 @@ def _show(measure: Measure, json_path: str | None) -> None:
     stall = f", a stall in {memory.stall}" if memory.stall else ""
     print_line(
         f"memory: {memory.bytes_per_cycle} bytes/cycle and port, latency {memory.latency}{stall}; "
-        f"{measure.milliseconds:.1f} ms at 200 MHz\nload, weight, store: cycles that the array waited for"
+        f"{measure.milliseconds:.1f} ms at 200 MHz"
     )
+    print_line("load, weight, store: cycles that the array waited for")
     if json_path is not None:
         write_json_file(json_path, measure.as_dict())
 
