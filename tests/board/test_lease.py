@@ -1,0 +1,225 @@
+"""The lease against a folder of this machine, with a clock that the test sets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.board.local import LocalShell, limit
+from xlic.board.config import LeaseSettings
+from xlic.board.errors import LeaseError, LeaseLostError
+from xlic.board.lease import Lease, read_holder
+from xlic.board.shell import LEASE_LOST_STATUS
+
+pytestmark = pytest.mark.board
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "board"
+        self._clock = folder / "clock"
+        self.clock = f"cat {self._clock}"
+        self.said: list[str] = []
+        self.at(1000)
+
+    def at(self, seconds: int) -> None:
+        self._clock.write_text(f"{seconds}\n")
+
+    def lease(self, owner: str = "alice", expiry: float = 60) -> Lease:
+        settings = LeaseSettings(expiry, 0, owner, "a test")
+        return Lease(LocalShell(), str(self.folder), settings, self.said.append, self.clock)
+
+    def holder(self):
+        return read_holder(LocalShell(), str(self.folder), self.clock)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def test_it_is_taken_shown_and_released(bench):
+    lease = bench.lease()
+    assert bench.holder() is None
+    lease.acquire()
+    lease.check()
+    bench.at(1030)
+    holder = bench.holder()
+    assert (holder.owner, holder.purpose, holder.held, holder.stale) == (
+        "alice",
+        "a test",
+        30,
+        False,
+    )
+    lease.release()
+    assert bench.holder() is None
+    bench.lease("bob").acquire()
+
+
+def test_who_holds_it_is_told_to_those_who_wait(bench):
+    bench.lease().acquire()
+    with pytest.raises(LeaseError, match=r"held by alice@.* for a test .*; wait, or ask them"):
+        bench.lease("bob").acquire()
+    assert "waiting for the board, held by alice@" in bench.said[0]
+
+
+def test_heartbeats_keep_it_and_their_absence_loses_it(bench):
+    first, second = bench.lease(), bench.lease("bob")
+    first.acquire()
+    bench.at(1050)
+    first.renew()
+    bench.at(1110)
+    with pytest.raises(LeaseError):
+        second.acquire()
+    bench.at(1111)
+    assert bench.holder().stale
+    second.acquire()
+    assert "took over the board from alice" in bench.said[-1]
+    assert "reclaimed from" in (bench.folder / "lease/log").read_text()
+    with pytest.raises(LeaseLostError):
+        first.renew()
+    with pytest.raises(LeaseLostError):
+        first.check()
+    first.release()
+    assert bench.holder().owner == "bob", "who lost it cannot release it"
+
+
+def test_one_that_was_late_but_not_replaced_goes_on(bench):
+    lease = bench.lease()
+    lease.acquire()
+    bench.at(5000)
+    lease.renew()
+    assert not bench.holder().stale
+
+
+def test_a_lease_of_before_a_restart_is_stale(bench):
+    lease = bench.lease()
+    lease.acquire()
+    file = bench.folder / f"lease/lease.{lease.number}"
+    file.write_text(file.read_text().replace("boot=", "boot=earlier-"))
+    bench.at(3)
+    bench.lease("bob").acquire()
+
+
+def test_a_script_does_nothing_once_the_lease_is_lost(bench, tmp_path):
+    first = bench.lease()
+    first.acquire()
+    script = f"{first.guard}\necho touched > {tmp_path / 'touched'}"
+    shell = LocalShell()
+    assert shell.run(script, limit()).status == 0
+    (tmp_path / "touched").unlink()
+    bench.at(2000)
+    bench.lease("bob").acquire()
+    assert shell.run(script, limit()).status == LEASE_LOST_STATUS
+    assert not (tmp_path / "touched").exists()
+
+
+def test_without_the_board_it_is_held_to_be_lost_after_its_expiry(bench, monkeypatch):
+    lease = bench.lease()
+    lease.acquire()
+    now = time.monotonic()
+    monkeypatch.setattr("xlic.board.lease.time.monotonic", lambda: now + 61)
+    with pytest.raises(LeaseLostError, match="could not be renewed for 60 s"):
+        lease.check()
+
+
+def test_the_heartbeat_survives_a_link_that_is_down_for_a_while(bench):
+    lease = bench.lease(expiry=1.2)
+    lease.acquire()
+    lease.start_heartbeat()
+    lease.shell.down = True
+    time.sleep(0.5)
+    lease.shell.down = False
+    time.sleep(0.6)
+    lease.check()
+    lease.release()
+
+
+def test_what_others_wrote_is_shown_without_control_characters(bench):
+    lease = bench.lease()
+    lease.acquire()
+    file = bench.folder / f"lease/lease.{lease.number}"
+    file.write_text(file.read_text().replace("owner=alice", "owner=\x1b]0;evil\x07" + "x" * 500))
+    assert bench.holder().owner.startswith("?]0;evil?")
+    assert len(bench.holder().owner) <= 80
+
+
+def test_values_are_no_shell(bench, tmp_path):
+    lease = bench.lease(f"$(touch {tmp_path}/evil)'; touch {tmp_path}/evil; '")
+    lease.acquire()
+    assert not (tmp_path / "evil").exists()
+    assert bench.holder().owner.startswith("$(touch")
+
+
+_RACER = """
+    import sys, time
+    from pathlib import Path
+    from tests.board.local import LocalShell
+    from xlic.board.config import LeaseSettings
+    from xlic.board.errors import LeaseError
+    from xlic.board.lease import Lease
+
+    folder, clock, name, mode = sys.argv[1:]
+    inside = Path(folder, "inside")
+    wins = 0
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        lease = Lease(LocalShell(), folder + "/board", LeaseSettings(60, 0, name), clock=clock)
+        try:
+            lease.acquire()
+        except LeaseError:
+            continue
+        # Two in here at once would collide.
+        inside.mkdir()
+        wins += 1
+        time.sleep(0.002)
+        inside.rmdir()
+        if mode == "crash":
+            # As if it had died long ago: whoever comes next must reclaim.
+            file = Path(folder, "board/lease", f"lease.{lease.number}")
+            file.write_text(file.read_text().replace("boot=", "boot=old-"))
+        else:
+            lease.release()
+    print(wins)
+"""
+
+
+@pytest.mark.parametrize("mode", ["release", "crash"])
+def test_of_racing_processes_never_two_hold_it(bench, tmp_path, mode):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(_RACER), tmp_path, bench.clock, name, mode],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for name in "abcd"
+    ]  # fmt: skip
+    results = [process.communicate(timeout=60) for process in processes]
+    assert all(process.returncode == 0 for process in processes), results
+    assert sum(int(out) for out, _ in results) > 10
+
+
+def test_of_many_at_once_exactly_one_takes_a_stale_one(bench):
+    bench.lease().acquire()
+    bench.at(9000)
+    taken = []
+
+    def take(name: str) -> None:
+        try:
+            bench.lease(name).acquire()
+            taken.append(name)
+        except LeaseError:
+            pass
+
+    threads = [threading.Thread(target=take, args=(f"t{index}",)) for index in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 1
+    assert bench.holder().owner == taken[0]

@@ -1,0 +1,285 @@
+"""The board's program, compiled for this machine, against an accelerator of plain files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from tests.board import fake
+from tests.board.fake import BEATS, INPUT, OUTPUT, PROGRAM_AT, WINDOW, Behaviour, FakeBoard
+from xlic.accelerator.isa import MAGIC, Info, Register
+from xlic.board.errors import (
+    AcceleratorTimeoutError,
+    IdentityError,
+    InfrastructureError,
+    LostInterruptError,
+)
+from xlic.board.program import PROGRAM_DIR, build_program
+from xlic.board.results import Outcome, failure, parse_result
+from xlic.errors import AcceleratorError, InputError, MissingToolError
+
+pytestmark = pytest.mark.board
+
+
+@pytest.fixture(scope="session")
+def program():
+    try:
+        return build_program("g++", ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
+    except MissingToolError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def run(program, tmp_path):
+    boards = []
+
+    def start(behaviour=None, *more, expect=None, file=None, size=WINDOW * 16, **changes):
+        folder = tmp_path / str(len(boards))
+        folder.mkdir()
+        board = FakeBoard(folder, behaviour or Behaviour(), size)
+        boards.append(board)
+        (folder / "program").write_bytes(fake.program_bytes() if file is None else file)
+        (folder / "input").write_bytes(bytes(range(64)))
+        options = {
+            "--program": folder / "program",
+            "--offset": PROGRAM_AT,
+            "--window": WINDOW,
+            "--load": f"{INPUT}:{folder / 'input'}",
+            "--poison": f"{OUTPUT}:{BEATS + 1}",
+            "--fetch": f"{OUTPUT}:{BEATS + 1}:{folder / 'output'}",
+            "--timeout-ms": 1000,
+            "--json": folder / "json",
+        } | changes
+        words = [str(word) for pair in options.items() for word in pair]
+        done = subprocess.run(
+            [program, "run", *board.options, *words, *more],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == (expect or Outcome.OK), done.stderr
+        result = parse_result((folder / "json").read_bytes(), done.returncode)
+        return board, result, done
+
+    yield start
+    for board in boards:
+        board.stop()
+
+
+def test_a_run_loads_poisons_starts_waits_and_fetches(run):
+    board, result, _ = run()
+    output = (board.folder / "output").read_bytes()
+    assert output[:64] == bytes(255 - value for value in range(64))
+    assert output[64:] == b"\xa5" * 16, "what the accelerator did not write shows the poison"
+    (repeat,) = result.repeats
+    assert repeat.hashes == (hashlib.sha256(output).hexdigest(),)
+    assert repeat.interrupted
+    assert repeat.cycles == 1001
+    assert 0.01 <= repeat.seconds < 1
+    assert [layer.cycles for layer in result.counters] == [100, 108]
+    assert result.identity is not None
+    assert result.identity.source_hash == fake.HASH
+    assert failure(result) is None
+    assert board.get(Register.GMEM0_LOW) == board.get(Register.GMEM1_LOW) == fake.ADDRESS
+    assert board.get(Register.WINDOW_BEATS) == WINDOW
+    assert board.get(Register.PROGRAM) == PROGRAM_AT
+
+
+def test_repeats_start_from_poison_each_time_and_tell_differing_results(run):
+    board, result, _ = run(Behaviour(wrong_from=2), "--repeat", "4")
+    assert board.starts == 4
+    hashes = [repeat.hashes for repeat in result.repeats]
+    assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
+
+
+def test_a_run_that_does_not_end_is_a_time_out(run):
+    begin = time.monotonic()
+    _, result, _ = run(Behaviour(hang=True), expect=Outcome.TIMEOUT, **{"--timeout-ms": 300})
+    assert time.monotonic() - begin < 5
+    assert isinstance(failure(result), AcceleratorTimeoutError)
+
+
+def test_a_lost_interrupt_is_told_although_the_run_ended(run):
+    board, result, _ = run(Behaviour(lose_interrupts=True), expect=Outcome.LOST_INTERRUPT)
+    assert isinstance(failure(result), LostInterruptError)
+    assert not result.repeats[0].interrupted
+    assert (board.folder / "output").exists()
+
+
+def test_an_interrupt_without_a_cause_is_counted_and_waited_out(run):
+    behaviour = Behaviour(spurious=True, seconds=1.4)
+    _, result, _ = run(behaviour, **{"--timeout-ms": 5000})
+    assert result.repeats[0].spurious == 1
+    assert result.repeats[0].interrupted
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "more"),
+    [
+        (Behaviour(identity={Info.MAGIC: 0}), ()),
+        (Behaviour(identity={Info.VERSION: 9}), ()),
+        (Behaviour(), ("--expect-array", "1")),
+        (Behaviour(), ("--expect-hash", "1122334455667789")),
+        (Behaviour(), ("--expect-program", "1")),
+    ],
+)
+def test_another_identity_is_refused_before_anything_is_touched(run, behaviour, more):
+    board, result, _ = run(behaviour, *more, expect=Outcome.REFUSED)
+    assert isinstance(failure(result), IdentityError)
+    assert board.starts == 0
+    assert not board.buffer.any()
+    assert board.get(Register.GMEM0_LOW) == 0
+
+
+def test_a_program_for_another_array_is_refused(run):
+    board, _, _ = run(file=fake.program_bytes(array=0x100410), expect=Outcome.REFUSED)
+    assert board.starts == 0
+    assert run(file=b"short", expect=Outcome.REFUSED)[0].starts == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"--window": WINDOW + 1},
+        {"--offset": WINDOW - 1},
+        {"--offset": WINDOW},
+        {"--load": f"{WINDOW - 1}:INPUT"},
+        {"--fetch": f"{WINDOW - 1}:2:OUT"},
+        {"--poison": f"0:{WINDOW + 1}"},
+        {"--poison": "4294967295:4294967295"},
+    ],
+)
+def test_what_leaves_the_window_is_refused(run, changes, tmp_path):
+    (tmp_path / "INPUT").write_bytes(bytes(17))
+    changes = {
+        key: str(value).replace("INPUT", str(tmp_path / "INPUT")) for key, value in changes.items()
+    }
+    board, result, _ = run(expect=Outcome.WINDOW, **changes)
+    assert isinstance(failure(result), InputError)
+    assert board.starts == 0
+    assert not board.buffer.any()
+
+
+def test_errors_of_the_accelerator_are_told_with_their_layer(run):
+    _, result, done = run(Behaviour(error=12), expect=Outcome.ACCELERATOR)
+    assert (result.error, result.error_layer) == (12, 1)
+    assert "STALL" in str(failure(result))
+    assert "error 12 in layer 1" in done.stderr
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(layers_done=1), Behaviour(program=5)])
+def test_another_program_than_the_one_loaded_is_no_success(run, behaviour):
+    _, result, _ = run(behaviour, expect=Outcome.ACCELERATOR)
+    assert isinstance(failure(result), AcceleratorError)
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(busy=True), Behaviour(stuck=True)])
+def test_an_accelerator_that_is_not_ready_is_not_started(run, behaviour):
+    board, result, _ = run(behaviour, expect=Outcome.BUSY)
+    assert board.starts == 0
+    assert isinstance(failure(result), InfrastructureError)
+
+
+def test_absent_files_and_devices_have_a_status_of_their_own(run, program, tmp_path):
+    _, result, _ = run(expect=Outcome.IO, **{"--load": "0:/nonexistent"})
+    assert "/nonexistent" in result.message
+    missing = tmp_path / "none"
+    done = subprocess.run([program, "identify", "--uio", missing], capture_output=True, check=False)
+    assert done.returncode == Outcome.NO_DEVICE
+    assert json.loads(done.stdout)["outcome"] == "no-device"
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_by_dev_mem_it_waits_by_looking(program, tmp_path, hang):
+    board = FakeBoard(tmp_path, Behaviour(hang=hang, lose_interrupts=True), one_file=True)
+    (tmp_path / "program").write_bytes(fake.program_bytes())
+    options = {
+        "--program": tmp_path / "program",
+        "--offset": PROGRAM_AT,
+        "--window": WINDOW,
+        "--mem": tmp_path / "memory",
+        "--registers": "0x0",
+        "--window-address": "0x1000",
+        "--window-bytes": WINDOW * 16,
+        "--timeout-ms": 500,
+    }
+    words = [str(word) for pair in options.items() for word in pair]
+    done = subprocess.run([program, "run", *words], capture_output=True, check=False, timeout=20)
+    board.stop()
+    assert done.returncode == (Outcome.TIMEOUT if hang else Outcome.OK), done.stderr
+    assert parse_result(done.stdout, done.returncode).error == 0
+    assert board.get(Register.GMEM0_LOW) == 0x1000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fly"],
+        ["run"],
+        ["identify", "--uio"],
+        ["identify", "--bogus", "1"],
+        ["run", "--offset", "-1"],
+        ["run", "--offset", "99999999999"],
+        ["run", "--fetch", "1:2"],
+        ["run", "--poison", "1:0"],
+        ["identify", "--mem", "/dev/mem"],
+    ],
+)
+def test_a_senseless_command_line_is_refused_with_the_usage(program, words):
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == Outcome.USAGE
+    assert "usage: xlic-board" in done.stderr
+
+
+def test_hashes_are_sha256_for_all_lengths_of_padding(run):
+    for beats in range(1, 10):
+        board, result, _ = run(**{"--fetch": f"{PROGRAM_AT}:{beats}:/dev/null"})
+        data = np.asarray(board.buffer[PROGRAM_AT * 16 :][: beats * 16]).tobytes()
+        assert result.repeats[0].hashes == (hashlib.sha256(data).hexdigest(),)
+
+
+def test_host_and_board_agree_about_the_exit_status():
+    text = (PROGRAM_DIR / "failure.hpp").read_text()
+    found = {name: int(value) for name, value in re.findall(r"^  (\w+) = (\d+),? ", text, re.M)}
+    assert found == {outcome.name: outcome.value for outcome in Outcome}
+
+
+@pytest.mark.skipif(shutil.which("aarch64-linux-gnu-g++") is None, reason="no cross compiler")
+def test_the_cross_compiled_program_is_static_and_runs():
+    path = build_program()
+    assert b"/lib/ld-linux" not in path.read_bytes()
+    emulator = shutil.which("qemu-aarch64")
+    if emulator is None:
+        pytest.skip("needs qemu-aarch64: apt-get install qemu-user")
+    done = subprocess.run([emulator, path, "identify", "--uio", "/nonexistent"], check=False)
+    assert done.returncode == Outcome.NO_DEVICE
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"outcome":"timeout","message":"","buffer_bytes":0}',
+        b'{"outcome":"ok","message":3,"buffer_bytes":0}',
+        b'{"outcome":"ok","message":"","buffer_bytes":-1}',
+        b'{"outcome":"ok","message":"","buffer_bytes":0,"identity":{}}',
+        b'{"outcome":"ok","message":"","buffer_bytes":0,"error":0,"error_layer":0,'
+        b'"layers_done":0,"counters":[[1]],"repeats":[]}',
+    ],
+)
+def test_results_that_make_no_sense_are_infrastructure(damage):
+    with pytest.raises(InfrastructureError, match="makes no sense"):
+        parse_result(damage, 0)
+
+
+def test_the_magic_is_the_isas(run):
+    board, _, _ = run()
+    assert board.get(Register.INFO) == MAGIC

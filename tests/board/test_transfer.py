@@ -1,0 +1,183 @@
+"""Files to and from the board, and long commands, on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.board.local import LocalShell, limit
+from xlic.board.deadline import Deadline
+from xlic.board.errors import DeadlineError, InfrastructureError, TransferError
+from xlic.board.jobs import cancel_job, end_jobs, start_job, wait_job
+from xlic.board.shell import quoted
+from xlic.board.transfer import STORE_FILES, Store, local_path
+from xlic.errors import InputError
+
+pytestmark = pytest.mark.board
+
+
+@pytest.fixture
+def shell():
+    return LocalShell()
+
+
+@pytest.fixture
+def store(shell, tmp_path):
+    return Store(shell, str(tmp_path / "board"))
+
+
+def test_the_same_file_is_sent_once(store, shell, tmp_path):
+    path = store.put(b"hello", limit())
+    (tmp_path / "copy").write_bytes(b"hello")
+    assert store.put(tmp_path / "copy", limit()) == path
+    assert Path(path).read_bytes() == b"hello"
+    assert shell.uploads == 1
+    assert (store.traffic.sent, store.traffic.kept) == (5, 5)
+
+
+def test_a_damaged_copy_on_the_board_is_replaced(store, shell):
+    path = store.put(b"hello", limit())
+    Path(path).write_bytes(b"jello")
+    assert store.put(b"hello", limit()) == path
+    assert Path(path).read_bytes() == b"hello"
+    assert shell.uploads == 2
+
+
+def test_what_arrives_damaged_is_refused_and_not_kept(store, shell, tmp_path):
+    shell.damage = True
+    with pytest.raises(TransferError, match="did not arrive"):
+        store.put(b"hello", limit())
+    assert list((tmp_path / "board/store").iterdir()) == []
+
+
+def test_programs_are_executable_and_others_are_not(store):
+    assert os.access(store.put(b"#!/bin/sh\n", limit(), executable=True), os.X_OK)
+    assert Path(store.put(b"data", limit())).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_store_is_bounded(store, tmp_path):
+    for index in range(STORE_FILES + 5):
+        store.put(str(index).encode(), limit())
+    assert len(list((tmp_path / "board/store").iterdir())) <= STORE_FILES + 1
+
+
+def test_a_fetched_file_is_verified_and_appears_whole(store, tmp_path):
+    (tmp_path / "there").write_bytes(b"data")
+    target = tmp_path / "out" / "here"
+    good = hashlib.sha256(b"data").hexdigest()
+    store.fetch(str(tmp_path / "there"), target, 4, good, limit())
+    assert target.read_bytes() == b"data"
+    target.unlink()
+    with pytest.raises(TransferError, match="damaged"):
+        store.fetch(str(tmp_path / "there"), target, 4, "0" * 64, limit())
+    assert list(target.parent.iterdir()) == []
+    with pytest.raises(InputError):
+        store.fetch(str(tmp_path / "there"), target, 1 << 40, good, limit())
+
+
+def test_small_files_are_read_up_to_a_limit(store, tmp_path):
+    (tmp_path / "there").write_bytes(bytes(100))
+    assert store.read(str(tmp_path / "there"), 100, limit()) == bytes(100)
+    with pytest.raises(InfrastructureError):
+        store.read(str(tmp_path / "there"), 99, limit())
+    with pytest.raises(InfrastructureError):
+        store.read(str(tmp_path / "absent"), 99, limit())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "/etc/passwd", "../x", "a/../../x", "~/x", "a\\..\\x", "C:x", "a\nb", "a\0b", ".",
+     "x" * 300, "/".join("abcdefghij"), "\x1b[2J"],
+)  # fmt: skip
+def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
+    with pytest.raises(TransferError):
+        local_path(tmp_path, name)
+
+
+def test_links_do_not_lead_out_either(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/link").symlink_to(tmp_path)
+    with pytest.raises(TransferError, match="through a link"):
+        local_path(tmp_path / "in", "link/x")
+
+
+@given(st.text(max_size=60))
+def test_no_name_leads_out(name):
+    root = Path("/tmp/artifacts")
+    try:
+        target = local_path(root, name)
+    except TransferError:
+        return
+    assert os.path.realpath(target).startswith(os.path.realpath(root) + "/")
+
+
+def test_a_job_is_detached_and_its_end_is_seen(shell, tmp_path):
+    command = "sleep 0.2; echo out; echo err >&2; exit 7"
+    begin = time.monotonic()
+    job = start_job(shell, command, str(tmp_path / "run"), limit())
+    assert time.monotonic() - begin < 1
+    done = wait_job(shell, job, limit())
+    assert (done.status, done.output, done.errors) == (7, "out\n", "err\n")
+
+
+def test_a_job_is_ended_with_its_children_at_the_deadline(shell, tmp_path):
+    marker = f"sleep 31.{os.getpid()}"
+    job = start_job(shell, f"{marker} & {marker}", str(tmp_path / "run"), limit())
+    with pytest.raises(DeadlineError):
+        wait_job(shell, job, Deadline(0.4, "test"))
+    assert not _runs(marker)
+
+
+def test_a_job_is_ended_when_the_wait_is_interrupted(shell, tmp_path, monkeypatch):
+    marker = f"sleep 32.{os.getpid()}"
+    job = start_job(shell, marker, str(tmp_path / "run"), limit())
+    monkeypatch.setattr(Deadline, "wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        wait_job(shell, job, limit())
+    assert not _runs(marker)
+
+
+def test_jobs_of_before_are_ended(shell, tmp_path):
+    marker = f"{tmp_path}/store/tool"
+    (tmp_path / "store").mkdir()
+    Path(marker).write_text("#!/bin/sh\nsleep 33\n")
+    Path(marker).chmod(0o700)
+    start_job(shell, quoted(marker), str(tmp_path / "runs/a"), limit())
+    assert _runs(marker)
+    end_jobs(shell, str(tmp_path / "runs"), limit())
+    assert not _runs(marker)
+    assert list((tmp_path / "runs").iterdir()) == []
+    end_jobs(shell, str(tmp_path / "none"), limit())
+
+
+def test_a_job_that_vanished_is_infrastructure(shell, tmp_path):
+    job = start_job(shell, "sleep 34", str(tmp_path / "run"), limit())
+    assert cancel_job(shell, job)
+    with pytest.raises(InfrastructureError, match="without a status"):
+        wait_job(shell, job, limit())
+
+
+def test_a_guard_that_fails_starts_nothing(shell, tmp_path):
+    touched = tmp_path / "touched"
+    with pytest.raises(InfrastructureError):
+        start_job(shell, f"touch {touched}", str(tmp_path / "run"), limit(), guard="exit 75")
+    time.sleep(0.2)
+    assert not touched.exists()
+
+
+def _runs(marker: str) -> bool:
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().replace(b"\0", b" ").decode()
+            state = (file.parent / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if marker in words and state != "Z":
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""A ZCU102 over SSH: configuration, transport, lease, recovery, runs."""

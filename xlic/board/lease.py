@@ -1,0 +1,300 @@
+"""A lease on the board, kept on the board itself: nobody else runs a server for it.
+
+A folder on the board holds ``lease.N`` for growing N; the one with the highest N counts. Making
+``lease.N+1`` by a hard link is atomic and is how the board changes hands: from one who released it
+(``released.N``), or whose last heartbeat (``beat.N``) is too old by the board's own clock, that of
+its uptime, which nobody sets. A lease from before a restart is stale. The highest is never removed,
+so no moment exists in which two could take the same one, and one who was too slow sees at the next
+look that there is a higher one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from xlic.board.config import LeaseSettings
+from xlic.board.deadline import Deadline
+from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
+from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, quoted
+
+UPTIME = "cut -d. -f1 /proc/uptime"
+_BEATS_PER_EXPIRY = 4
+_LOOK = 1.0
+_SAY_EVERY = 30.0
+_COMMAND = 20.0
+_LOG_LINES = 200
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the board.
+
+    Attributes:
+        owner: user.
+        host: where from.
+        purpose: what for.
+        held: seconds since when.
+        beat: seconds since the last heartbeat.
+        stale: whether the board may be taken.
+    """
+
+    owner: str
+    host: str
+    purpose: str
+    held: int
+    beat: int
+    stale: bool
+
+    def __str__(self) -> str:
+        state = "stale, " if self.stale else ""
+        return (
+            f"{self.owner}@{self.host} for {self.purpose} ({state}held for {self.held} s, "
+            f"last heard of {self.beat} s ago)"
+        )
+
+
+class Lease:
+    """A lease; as a context manager it is taken, renewed in the background, and released.
+
+    Args:
+        shell: the way to the board; may be replaced when the connection is.
+        folder: xlic's on the board.
+        settings: owner, expiry, patience.
+        say: told who is waited for, and what was reclaimed.
+        clock: shell command for the board's seconds.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        folder: str,
+        settings: LeaseSettings,
+        say: Say = lambda _: None,
+        clock: str = UPTIME,
+    ) -> None:
+        self.shell = shell
+        self.number = 0
+        self._settings = settings
+        self._say = say
+        self._token = secrets.token_hex(16)
+        self._head = _HEAD.format(folder=quoted(f"{folder}/lease"), clock=clock)
+        self._lost: str | None = None
+        self._renewed = 0.0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def guard(self) -> str:
+        """Shell for the beginning of a script: goes on only while the lease is ours."""
+        return (
+            f"( {self._head}\n{self._mine()} ) || "
+            f"{{ echo 'the lease is lost' >&2; exit {LEASE_LOST_STATUS}; }}"
+        )
+
+    def acquire(self, wait: float | None = None) -> None:
+        """Take the board, as soon as it is free.
+
+        Args:
+            wait: seconds; None takes the settings'.
+
+        Raises:
+            LeaseError: somebody else holds it.
+            InfrastructureError: the board cannot be asked.
+        """
+        patience = self._settings.wait if wait is None else wait
+        deadline = Deadline(patience, "waiting for the board")
+        said, said_at = "", 0.0
+        while (holder := self._try()) is not None:
+            name = f"{holder.owner}@{holder.host}"
+            if said != name or time.monotonic() > said_at + _SAY_EVERY:
+                self._say(f"waiting for the board, held by {holder}")
+                said, said_at = name, time.monotonic()
+            if deadline.over:
+                raise LeaseError(f"the board is held by {holder}; wait, or ask them")
+            deadline.wait(min(_LOOK, deadline.left + 0.01))
+        self._lost = None
+        self._renewed = time.monotonic()
+
+    def renew(self) -> None:
+        """Tell the board that we are there.
+
+        Raises:
+            LeaseLostError: somebody else has it.
+            InfrastructureError: the board cannot be asked.
+        """
+        asked = time.monotonic()
+        beat = f"beat.{self.number}"
+        script = f"{self.guard}\n{self._head}\nnow > {beat}.part && mv {beat}.part {beat}"
+        try:
+            checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
+        except LeaseLostError as error:
+            self._lost = str(error)
+            raise
+        self._renewed = asked
+
+    def check(self) -> None:
+        """Make sure, without asking the board, that the lease can be ours still.
+
+        Raises:
+            LeaseLostError: it was lost, or could not be renewed in time.
+        """
+        if self._lost is not None:
+            raise LeaseLostError("the lease on the board was lost to somebody else")
+        if self.number == 0:
+            raise LeaseLostError("the board was not leased")
+        if time.monotonic() - self._renewed > self._settings.expiry:
+            raise LeaseLostError(
+                f"the lease on the board could not be renewed for {self._settings.expiry:g} s"
+            )
+
+    def release(self) -> None:
+        """Give the board back; what cannot be told to the board expires by itself."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(_COMMAND + 1)
+            self._thread = None
+        if self.number:
+            script = f"{self._head}\n{self._mine()} && : > released.{self.number}"
+            with suppress(InfrastructureError):
+                self.shell.run(script, Deadline(_COMMAND, "releasing the lease"))
+            self.number = 0
+
+    def start_heartbeat(self) -> None:
+        """Renew in the background from now on."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._beat, name="xlic-lease", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Lease:
+        self.acquire()
+        self.start_heartbeat()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._settings.expiry / _BEATS_PER_EXPIRY):
+            # A link that is down may come back; check() says when it is too late.
+            with suppress(InfrastructureError):
+                self.renew()
+
+    def _mine(self) -> str:
+        n = self.number
+        return f'[ "$(top)" = {n} ] && grep -qx token={self._token} lease.{n}'
+
+    def _try(self) -> Holder | None:
+        """Try once; who holds it, None if we do."""
+        settings = self._settings
+        claim = {
+            "token": self._token,
+            "owner": _plain(settings.owner or _user()),
+            "host": _plain(socket.gethostname()),
+            "purpose": _plain(settings.purpose),
+            "expiry": str(int(max(1, settings.expiry))),
+        }
+        lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
+        script = f"{self._head}\n" + _TAKE.format(
+            claim=quoted(f"claim.{self._token}"), lines=lines, log=_LOG_LINES
+        )
+        text = checked(
+            self.shell, script, Deadline(_COMMAND, "asking for the lease"), "asking for the lease"
+        )
+        first, _, rest = text.partition("\n")
+        if first.startswith("got "):
+            self.number = _integer(first[4:])
+            if rest.strip():
+                self._say(f"took over the board from {_holder(rest)}")
+            return None
+        return _holder(rest)
+
+
+def read_holder(shell: Shell, folder: str, clock: str = UPTIME) -> Holder | None:
+    """Who holds the board; None if nobody does.
+
+    Raises:
+        InfrastructureError: the board cannot be asked.
+    """
+    head = _HEAD.format(folder=quoted(f"{folder}/lease"), clock=clock)
+    script = f'{head}\nn=$(top); [ -z "$n" ] || [ -e "released.$n" ] || tell'
+    limit = Deadline(_COMMAND, "asking who holds the board")
+    text = checked(shell, script, limit, "asking who holds the board")
+    return _holder(text) if text.strip() else None
+
+
+# Functions of all scripts: the clock, the highest lease, what is known of it.
+_HEAD = r"""umask 077; mkdir -p {folder} && cd {folder} || exit 9
+now() {{ {clock}; }}
+boot=$(cat /proc/sys/kernel/random/boot_id)
+top() {{ ls | sed -n 's/^lease\.\([0-9][0-9]*\)$/\1/p' | sort -n | tail -n 1; }}
+value() {{ sed -n "s/^$1=//p" "lease.$n" 2> /dev/null | head -n 1; }}
+look() {{ since=$(value since); expiry=$(value expiry)
+  beat=$(cat "beat.$n" 2> /dev/null); beat=${{beat:-$since}}
+  stale=1; t=$(now)
+  age=$((t - ${{beat:-0}}))
+  if [ "$(value boot)" = "$boot" ] && [ $age -le "${{expiry:-0}}" ]; then stale=0; fi; }}
+tell() {{ look; echo "beat=$age"; echo "held=$((t - ${{since:-0}}))"
+  echo "stale=$stale"; grep -E '^(owner|host|purpose)=' "lease.$n"; }}"""
+
+_TAKE = r"""n=$(top); before=
+if [ -n "$n" ] && [ ! -e "released.$n" ]; then
+  look
+  if [ $stale = 0 ]; then echo held; tell; exit 0; fi
+  before=$(tell)
+fi
+next=$((${{n:-0}} + 1))
+printf '%s\n' {lines} "boot=$boot" "since=$(now)" > {claim} || exit 9
+if ! ln {claim} "lease.$next" 2> /dev/null; then
+  rm -f {claim}; n=$(top); echo raced; tell; exit 0
+fi
+rm -f {claim}
+if [ "$(top)" != "$next" ]; then
+  rm -f "lease.$next"; n=$(top); echo raced; tell; exit 0
+fi
+for old in lease.* beat.* released.*; do
+  number=${{old#*.}}; number=${{number%%.*}}
+  case $number in *[!0-9]*|'') ;; *) [ "$number" -lt "$next" ] && rm -f "$old";; esac
+done
+if [ -n "$before" ]; then
+  {{ tail -n {log} log 2> /dev/null; echo "$(now) reclaimed from" $before; }} > "log.$next"
+  mv "log.$next" log
+fi
+echo "got $next"; printf '%s' "$before"; exit 0"""
+
+
+def _holder(text: str) -> Holder:
+    # Anybody may have written this: only what is looked for, and nothing that a terminal obeys.
+    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return Holder(
+        _plain(found.get("owner", "?")),
+        _plain(found.get("host", "?")),
+        _plain(found.get("purpose", "?")),
+        _integer(found.get("held", "0")),
+        _integer(found.get("beat", "0")),
+        found.get("stale") == "1",
+    )
+
+
+def _integer(text: str) -> int:
+    digits = text.strip()
+    return int(digits) if digits.isdigit() and len(digits) < 16 else 0
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)[:80]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

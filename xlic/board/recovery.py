@@ -1,0 +1,136 @@
+"""Getting back to a board that does not answer: from the mildest means to the harshest.
+
+ssh → console: log in, mend the network → reset → power. Each step is bounded, what was done is
+kept, and a step that the board file gives no means for is passed over.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from xlic.board.config import Board
+from xlic.board.console import Console, command, login
+from xlic.board.deadline import Deadline
+from xlic.board.errors import InfrastructureError
+from xlic.errors import InputError
+
+if TYPE_CHECKING:
+    from xlic.board.ssh import Link
+
+Connect = Callable[[Deadline], "Link"]
+_CONSOLE = 60.0
+_COMMAND = 60.0
+_BETWEEN = 1.0
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A board that answers again.
+
+    Attributes:
+        link: the new connection.
+        done: what was done for it, in order, with what did not help.
+    """
+
+    link: Link
+    done: tuple[str, ...]
+
+
+class Recovery:
+    """The ladder.
+
+    Args:
+        board: what there is to do it with.
+        connect: makes a connection.
+        console: opens the serial console, None where there is none.
+        password: of the console's user.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        connect: Connect,
+        console: Callable[[], Console] | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._board = board
+        self._connect = connect
+        self._console = console
+        self._password = password
+
+    def recover(self) -> Recovered:
+        """Climb until the board answers.
+
+        Raises:
+            InfrastructureError: it does not; says what was tried.
+        """
+        done: list[str] = []
+        last: InfrastructureError | None = None
+        for name, act, patience in self._steps():
+            try:
+                act()
+                link = self._reach(patience)
+            except InfrastructureError as error:
+                done.append(f"{name}: {error.args[0]}")
+                last = error
+                continue
+            done.append(f"{name}: helped")
+            return Recovered(link, tuple(done))
+        raise InfrastructureError(
+            f"{self._board.host} does not answer, and nothing helped", tuple(done)
+        ) from last
+
+    def _steps(self) -> Iterator[tuple[str, Callable[[], None], float]]:
+        limits = self._board.limits
+        yield "ssh", lambda: None, limits.connect
+        if self._console is not None:
+            yield "console", self._mend_network, limits.connect
+        for name in ("reset", "power"):
+            words = getattr(self._board, f"{name}_command")
+            if words:
+                yield name, partial(_run, words), limits.boot
+
+    def _mend_network(self) -> None:
+        if self._console is None:
+            return
+        deadline = Deadline(_CONSOLE, "mending the network by the console")
+        with self._console() as console:
+            login(console, self._board.serial_user, self._password, deadline)
+            for line in self._board.network_repair:
+                # One of them failing may be in order: the link may be up already.
+                command(console, line, deadline)
+
+    def _reach(self, patience: float) -> Link:
+        deadline = Deadline(patience, f"waiting for {self._board.host}")
+        while True:
+            try:
+                return self._connect(deadline)
+            except InputError:
+                raise
+            except InfrastructureError:
+                if deadline.left <= _BETWEEN:
+                    raise
+                deadline.wait(_BETWEEN)
+
+
+def _run(words: tuple[str, ...]) -> None:
+    try:
+        done = subprocess.run(
+            list(words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_COMMAND,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(f"{words[0]} did not end within {_COMMAND:g} s") from error
+    except OSError as error:
+        raise InputError(f"cannot run {words[0]}: {error.strerror or error}") from error
+    if done.returncode:
+        text = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = text[-1][:200] if text else "no message"
+        raise InfrastructureError(f"{words[0]} failed with status {done.returncode}: {reason}")

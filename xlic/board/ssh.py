@@ -1,0 +1,359 @@
+"""A connection to the board over SSH, in which no call can hang.
+
+paramiko waits without limit in places, and a link that is dead says nothing. So each call has a
+deadline, and a timer that closes the connection when it passes: whatever waits then wakes up.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol, cast
+
+from xlic.board.config import Board
+from xlic.board.deadline import Deadline
+from xlic.board.errors import DeadlineError, HostKeyError, InfrastructureError
+from xlic.board.shell import OUTPUT_LIMIT, Completed, quoted
+from xlic.board.ssh_options import SshOptions, import_paramiko, ssh_options
+from xlic.errors import InputError
+
+if TYPE_CHECKING:
+    import paramiko
+
+CHUNK = 32 * 1024
+"""Bytes sent at once: the packet size of SSH, above which sending becomes slow."""
+_KEEPALIVE = 5
+_LOOK = 0.005
+_CLOSING = 2.0
+
+# Its warnings would end up on the user's terminal; errors are raised anyway.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Link:
+    """A connection; a :class:`~xlic.board.shell.Shell`.
+
+    Args:
+        board: how to reach it.
+        accept_new_host_key: whether a host key that is not known yet is added to known_hosts. A
+            key that differs from the known one is refused in any case.
+
+    Raises:
+        InfrastructureError: it cannot be reached in time.
+        HostKeyError: the host key is not the known one.
+        InputError: login is refused, or options are unusable.
+        MissingToolError: paramiko is not installed.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        accept_new_host_key: bool = False,
+        deadline: Deadline | None = None,
+    ) -> None:
+        import_paramiko()
+        import paramiko
+
+        self.options = ssh_options(board)
+        self.name = board.host
+        # Kept open: one channel less to open and close for each file.
+        self._sftp: paramiko.SFTPClient | None = None
+        self._has_sftp = True
+        self._one = threading.Lock()
+        self._client = paramiko.SSHClient()
+        whole = deadline or Deadline(board.limits.connect, f"SSH to {board.host}")
+        limit = whole.within(board.limits.connect, f"SSH to {board.host}")
+        try:
+            self._connect(limit, accept_new_host_key)
+        except BaseException:
+            self._client.close()
+            raise
+        transport = self._client.get_transport()
+        if transport is None:
+            raise InfrastructureError(f"SSH to {board.host} ended at once")
+        self._transport = transport
+        transport.set_keepalive(_KEEPALIVE)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands, as far as one can tell without asking."""
+        return self._transport.is_active()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, script: str, deadline: Deadline, *, limit: int = OUTPUT_LIMIT) -> Completed:
+        """Run a script, see :meth:`xlic.board.shell.Shell.run`."""
+        # The account's own shell may be any; scripts are written for a POSIX one.
+        with self._bounded(deadline), self._channel(deadline) as channel:
+            channel.exec_command(f"exec {quoted('sh', '-c', script)}")
+            # By this thread, which also closes the channel: a message of another one could come
+            # after that, and dropbear ends the whole connection then.
+            channel.shutdown_write()
+            output, errors = _receive(channel, deadline, limit)
+            status = channel.recv_exit_status()
+        if status < 0:
+            deadline.check()
+            raise InfrastructureError(f"{deadline.what}: the connection ended before the command")
+        return Completed(status, output, errors)
+
+    def upload(self, source: IO[bytes], size: int, target: str, deadline: Deadline) -> None:
+        """Write a file, see :meth:`xlic.board.shell.Shell.upload`."""
+        with self._bounded(deadline):
+            sftp = self._open_sftp(deadline)
+            if sftp is None:
+                self._upload_by_cat(source, size, target, deadline)
+                return
+            with sftp.open(target, "wb") as file:
+                file.set_pipelined(True)
+                for chunk in _chunks(source, size, deadline):
+                    file.write(chunk)
+
+    def download(self, source: str, target: IO[bytes], size: int, deadline: Deadline) -> None:
+        """Read a file, see :meth:`xlic.board.shell.Shell.download`."""
+        with self._bounded(deadline):
+            sftp = self._open_sftp(deadline)
+            if sftp is None:
+                got = self._download_by_cat(source, target, size, deadline)
+            else:
+                with sftp.open(source, "rb") as file:
+                    file.prefetch(size)
+                    got = _copy(file, target, size, deadline)
+        if got != size:
+            raise InfrastructureError(f"{source} on the board has not {size} bytes, but {got}")
+
+    def _connect(self, deadline: Deadline, accept_new: bool) -> None:
+        import paramiko
+
+        options = self.options
+        _load_host_keys(self._client, options)
+        self._client.set_missing_host_key_policy(_policy(options, accept_new))
+        password = options.password()
+        try:
+            with _watchdog(deadline, self._client.close):
+                proxy = _proxy(options)
+                self._client.connect(
+                    options.address,
+                    options.port,
+                    options.user,
+                    password=password,
+                    # A list is taken too.
+                    key_filename=cast("str | None", list(options.key_files) or None),
+                    look_for_keys=not options.key_files and password is None,
+                    allow_agent=not options.key_files and password is None,
+                    timeout=deadline.left,
+                    banner_timeout=deadline.left,
+                    auth_timeout=deadline.left,
+                    channel_timeout=deadline.left,
+                    sock=proxy,
+                )
+        except paramiko.BadHostKeyException as error:
+            raise HostKeyError(
+                f"{options.key_name} has another host key than the known one; if the board was "
+                f"set up anew: ssh-keygen -R '{options.key_name}'"
+            ) from error
+        except paramiko.AuthenticationException as error:
+            if deadline.over:
+                raise deadline.error() from error
+            raise InputError(
+                f"{options.key_name} does not let {options.user} in: {error}; give a key by "
+                "key_file, the SSH configuration or the agent"
+            ) from error
+        except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
+            # A connection that the timer closed half-way ends in an AttributeError too.
+            if deadline.over:
+                raise deadline.error() from error
+            if isinstance(error, AttributeError):
+                raise
+            raise InfrastructureError(f"cannot connect to {options.key_name}: {error}") from error
+
+    def _open_sftp(self, deadline: Deadline) -> paramiko.SFTPClient | None:
+        """SFTP, or None where the board has no server for it."""
+        import paramiko
+
+        if self._sftp is not None or not self._has_sftp:
+            return self._sftp
+        channel = self._transport.open_session(timeout=max(deadline.left, _LOOK))
+        try:
+            channel.settimeout(max(deadline.left, _LOOK))
+            channel.invoke_subsystem("sftp")
+            self._sftp = paramiko.SFTPClient(channel)
+        except (EOFError, paramiko.SSHException):
+            channel.close()
+            if not self._transport.is_active():
+                raise
+            self._has_sftp = False
+        return self._sftp
+
+    def _upload_by_cat(self, source: IO[bytes], size: int, target: str, deadline: Deadline) -> None:
+        with self._channel(deadline) as channel:
+            channel.exec_command("exec " + quoted("sh", "-c", f"cat > {quoted(target)}"))
+            for chunk in _chunks(source, size, deadline):
+                channel.sendall(chunk)
+            channel.shutdown_write()
+            _, errors = _receive(channel, deadline, OUTPUT_LIMIT)
+            if channel.recv_exit_status():
+                raise InfrastructureError(f"cannot write {target} on the board: {errors.strip()}")
+
+    def _download_by_cat(
+        self, source: str, target: IO[bytes], size: int, deadline: Deadline
+    ) -> int:
+        with self._channel(deadline) as channel:
+            channel.exec_command(f"exec {quoted('cat', '--', source)}")
+            return _copy(channel.makefile("rb", CHUNK), target, size, deadline)
+
+    @contextmanager
+    def _channel(self, deadline: Deadline) -> Iterator[paramiko.Channel]:
+        channel = self._transport.open_session(timeout=max(deadline.left, _LOOK))
+        try:
+            channel.settimeout(max(deadline.left, _LOOK))
+            yield channel
+            # The server closes first: dropbear gets the next channel wrong that is opened while a
+            # process of the last one still ends.
+            patience = deadline.within(_CLOSING, deadline.what)
+            while not channel.closed and not patience.over:
+                time.sleep(_LOOK)
+        finally:
+            channel.close()
+
+    @contextmanager
+    def _bounded(self, deadline: Deadline) -> Iterator[None]:
+        """Close the connection if the block is not left in time; errors become ours."""
+        import paramiko
+
+        # One thing at a time: dropbear confuses channels of which several are open.
+        if not self._one.acquire(timeout=deadline.left):
+            raise deadline.error()
+        try:
+            with _watchdog(deadline, self._transport.close):
+                yield
+        except (DeadlineError, InfrastructureError):
+            raise
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if deadline.over:
+                raise deadline.error() from error
+            if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EACCES):
+                raise InfrastructureError(f"{deadline.what}: on the board, {error}") from error
+            text = str(error) or type(error).__name__
+            raise InfrastructureError(
+                f"{deadline.what}: the link to {self.name} failed: {text}"
+            ) from error
+        finally:
+            self._one.release()
+
+
+@contextmanager
+def _watchdog(deadline: Deadline, close: Callable[[], None]) -> Iterator[None]:
+    timer = threading.Timer(deadline.left, close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _load_host_keys(client: paramiko.SSHClient, options: SshOptions) -> None:
+    for path in options.known_hosts:
+        # One that is not there knows nobody.
+        with suppress(FileNotFoundError):
+            try:
+                client.load_system_host_keys(path)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    continue
+                raise InputError(f"cannot read the host keys in {path}: {error}") from error
+
+
+def _policy(options: SshOptions, accept_new: bool) -> paramiko.MissingHostKeyPolicy:
+    import paramiko
+
+    class Policy(paramiko.MissingHostKeyPolicy):
+        def missing_host_key(
+            self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+        ) -> None:
+            line = f"{options.key_name} {key.get_name()} {key.get_base64()}"
+            if not accept_new:
+                raise HostKeyError(
+                    f"the host key of {options.key_name} is unknown "
+                    f"({key.get_name()} {key.fingerprint}); compare it with the board's and "
+                    "connect once with ssh, or use --accept-new-host-key"
+                )
+            path = Path(options.known_hosts[0])
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                raise InputError(f"cannot add the host key to {path}: {error}") from error
+
+    return Policy()
+
+
+def _proxy(options: SshOptions) -> paramiko.ProxyCommand | None:
+    import paramiko
+
+    return None if options.proxy is None else paramiko.ProxyCommand(options.proxy)
+
+
+def _receive(channel: paramiko.Channel, deadline: Deadline, limit: int) -> tuple[str, str]:
+    output, errors = bytearray(), bytearray()
+    while True:
+        ended = channel.exit_status_ready() or channel.closed
+        idle = True
+        for ready, receive, into in (
+            (channel.recv_ready, channel.recv, output),
+            (channel.recv_stderr_ready, channel.recv_stderr, errors),
+        ):
+            while ready():
+                into += receive(CHUNK)
+                idle = False
+                if len(into) > limit:
+                    raise InfrastructureError(f"{deadline.what}: more than {limit} bytes came")
+        # What came with the exit status was looked at above; the end of both streams follows it.
+        if ended and idle and (channel.eof_received or channel.closed):
+            return output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
+        if idle:
+            deadline.check()
+            time.sleep(_LOOK)
+
+
+def _chunks(source: IO[bytes], size: int, deadline: Deadline) -> Iterator[bytes]:
+    sent = 0
+    while chunk := source.read(min(CHUNK, size - sent)):
+        deadline.check()
+        yield chunk
+        sent += len(chunk)
+    if sent != size:
+        raise InfrastructureError(f"{deadline.what}: the file has {sent} bytes, not {size}")
+
+
+def _copy(source: _Readable, target: IO[bytes], size: int, deadline: Deadline) -> int:
+    """Copy at most ``size`` + 1 bytes, so that more is noticed; returns how many there were."""
+    got = 0
+    while got <= size:
+        deadline.check()
+        chunk = source.read(min(CHUNK, size + 1 - got))
+        if not chunk:
+            break
+        got += len(chunk)
+        target.write(chunk)
+    return got

@@ -1,0 +1,49 @@
+"""What a board is and who has it, without touching anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xlic.board.config import Board
+from xlic.board.deadline import Deadline
+from xlic.board.lease import read_holder
+from xlic.board.shell import Shell, quoted
+from xlic.board.ssh import Link
+
+_TEXT = 200
+
+
+def read_status(board: Board, accept_new_host_key: bool = False) -> dict[str, Any]:
+    """Facts about a board by name, None where there are none.
+
+    Raises:
+        InfrastructureError: it does not answer.
+        HostKeyError: its host key is not the known one.
+    """
+    with Link(board, accept_new_host_key=accept_new_host_key) as link:
+        return shell_status(link, board)
+
+
+def shell_status(shell: Shell, board: Board) -> dict[str, Any]:
+    """The same by a connection that stands."""
+    limit = Deadline(board.limits.command, "looking at the board")
+    manager = f"/sys/class/fpga_manager/{board.fpga_manager}"
+    buffer = f"/sys/class/u-dma-buf/{board.udmabuf}"
+    commands = {
+        "machine": "uname -m",
+        "kernel": "uname -r",
+        "uptime": "cut -d. -f1 /proc/uptime",
+        "fpga": f"cat {quoted(f'{manager}/state')}",
+        "bitstream": f"cut -c1-64 {quoted(f'{board.folder}/bitstream')}",
+        "registers": f"ls {quoted(board.uio if board.mem is None else board.mem)}",
+        "buffer_address": f"cat {quoted(f'{buffer}/phys_addr')}",
+        "buffer_bytes": f"cat {quoted(f'{buffer}/size')}",
+    }
+    found: dict[str, Any] = {"host": board.host}
+    for name, command in commands.items():
+        done = shell.run(f"{command} 2> /dev/null", limit)
+        text = "".join(char for char in done.output.strip()[:_TEXT] if char.isprintable())
+        found[name] = text if done.status == 0 and text else None
+    holder = read_holder(shell, board.folder)
+    found["held by"] = None if holder is None else str(holder)
+    return found

@@ -1,0 +1,256 @@
+"""What can be made to go wrong with the virtual board.
+
+Each is a context manager: the fault begins when it is entered, is undone when it is left, and
+leaving does no harm where the board was reset or switched off in between. Undoing takes the cause
+away, as a technician would; what it has broken (a run that hangs, a connection that is lost) is for
+whoever recovers.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from xlic.board.virtual.errors import VirtualBoardError
+from xlic.board.virtual.qemu import NETWORK
+
+if TYPE_CHECKING:
+    from xlic.board.virtual.machine import VirtualBoard
+
+OTHER_SOURCES = 0x0123_4567_89AB_CDEF
+"""Hash of sources that do not exist."""
+
+_DELAY = "xlic-delay"
+_SFTP = "/usr/lib/openssh/sftp-server"
+_PANIC = "Kernel panic - not syncing"
+_LOOK = 0.005
+
+
+class Faults:
+    """Faults of one board.
+
+    Args:
+        board: to be damaged.
+    """
+
+    def __init__(self, board: VirtualBoard) -> None:
+        self._board = board
+
+    # The link.
+
+    @contextmanager
+    def link_down(self) -> Iterator[None]:
+        """The Ethernet cable is pulled. Connections to the host's port are taken, and stay mute."""
+        self._set_link(False)
+        try:
+            yield
+        finally:
+            self._set_link(True)
+
+    @contextmanager
+    def link_flapping(self, up: float = 1.5, down: float = 1.5) -> Iterator[None]:
+        """A loose contact: the link is down and up for so many seconds each, in turn.
+
+        The kernel looks at the link once a second; packets are lost at any rate.
+        """
+        over = threading.Event()
+
+        def flap() -> None:
+            while not over.is_set():
+                # The board may be switched off and on meanwhile.
+                with suppress(VirtualBoardError):
+                    self._set_link(False)
+                over.wait(down)
+                with suppress(VirtualBoardError):
+                    self._set_link(True)
+                over.wait(up)
+
+        thread = threading.Thread(target=flap, name="xlic-flapping", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self._set_link(True)
+
+    @contextmanager
+    def slow_network(self, milliseconds: int = 50) -> Iterator[None]:
+        """Packets wait up to that long, in both directions."""
+        self._qmp(
+            "object-add",
+            **{"qom-type": "filter-buffer", "id": _DELAY, "netdev": NETWORK, "queue": "all"},
+            interval=milliseconds * 1000,
+        )
+        try:
+            yield
+        finally:
+            if any(entry["name"] == _DELAY for entry in self._qmp("qom-list", path="/objects")):
+                self._qmp("object-del", id=_DELAY)
+
+    # The processor.
+
+    @contextmanager
+    def hang(self) -> Iterator[None]:
+        """The processor stands still. A reset gets it going; so does leaving."""
+        self._qmp("stop")
+        try:
+            yield
+        finally:
+            self._qmp("cont")
+
+    @contextmanager
+    def kernel_panic(self) -> Iterator[None]:
+        """The kernel dies, which the console tells.
+
+        Leaving resets a board that nobody has reset.
+        """
+        since = self._console_bytes()
+        # The shell that does it never answers.
+        with suppress(VirtualBoardError):
+            self._board.service("echo c > /proc/sysrq-trigger", deadline=1)
+        end = self._board.wait_for_console(_PANIC, 20, since=since)
+        try:
+            yield
+        finally:
+            told = self._board.console_log.read_bytes()[end:]
+            if b"--- reset ---" not in told and b"--- power on ---" not in told:
+                self._board.reset()
+                self._board.wait_for_ssh()
+
+    @contextmanager
+    def reset_in_run(self, after: float = 0.0) -> Iterator[None]:
+        """The board resets itself once the accelerator has been running for ``after`` seconds.
+
+        Leaving waits until it is there again; without a run within, nothing happens.
+        """
+        over = threading.Event()
+        struck = threading.Event()
+
+        def strike() -> None:
+            while not over.wait(_LOOK):
+                with suppress(VirtualBoardError):
+                    if self._board.status().get("pl", {}).get("running"):
+                        time.sleep(after)
+                        self._board.reset()
+                        struck.set()
+                        return
+
+        thread = threading.Thread(target=strike, name="xlic-reset", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            if struck.is_set():
+                self._board.wait_for_ssh()
+
+    # The programmable logic.
+
+    @contextmanager
+    def stale_bitstream(self, sources: int = OTHER_SOURCES) -> Iterator[None]:
+        """The accelerator tells that it was made from other sources."""
+        with self._logic(stale=sources):
+            yield
+
+    @contextmanager
+    def never_finishes(self) -> Iterator[None]:
+        """Runs that are started never end.
+
+        One that hangs goes on hanging afterwards: load the bitstream again.
+        """
+        with self._logic(hang=True):
+            yield
+
+    @contextmanager
+    def lost_interrupts(self) -> Iterator[None]:
+        """The interrupt line stays low; status registers tell the truth."""
+        with self._logic(lose_interrupts=True):
+            yield
+
+    @contextmanager
+    def wrong_output(self) -> Iterator[None]:
+        """One bit of each run's last output is wrong."""
+        with self._logic(flip=True):
+            yield
+
+    # The system on it.
+
+    @contextmanager
+    def full_disk(self, folder: str = "/tmp") -> Iterator[None]:
+        """No room is left in ``/tmp``, ``/run``, or ``/`` (that is /lib/firmware and /root)."""
+        quoted = shlex.quote(folder)
+        # Blocks in use, but not 0, which would mean that there is no limit.
+        self._service(
+            f"set -- $(stat -f -c '%b %f %S' {quoted}); used=$(( ($1 - $2) * $3 / 1024 )); "
+            f"mount -o remount,size=$(( used > 4 ? used : 4 ))k {quoted} && "
+            f"dd if=/dev/zero of={quoted}/.full bs=4k 2>/dev/null; true"
+        )
+        try:
+            yield
+        finally:
+            self._service(f"rm -f {quoted}/.full; mount -o remount,size=50% {quoted}")
+
+    @contextmanager
+    def no_sftp(self) -> Iterator[None]:
+        """There is no SFTP server, as on many a small system."""
+        self._service(f"mv {_SFTP} {_SFTP}.off")
+        try:
+            yield
+        finally:
+            self._service(f"[ ! -e {_SFTP}.off ] || mv {_SFTP}.off {_SFTP}")
+
+    @contextmanager
+    def rsa_only(self) -> Iterator[None]:
+        """The SSH server has an RSA host key and no other."""
+        self._service("/etc/sshd start rsa")
+        try:
+            yield
+        finally:
+            self._service("/etc/sshd start")
+
+    @contextmanager
+    def clock_skew(self, seconds: float = 86400.0) -> Iterator[None]:
+        """The board's clock is ahead, or (negative) behind."""
+        self._set_clock(time.time() + seconds)
+        try:
+            yield
+        finally:
+            self._set_clock(time.time())
+
+    def _set_clock(self, when: float) -> None:
+        self._service(f"date -u -s @{int(when)} > /dev/null")
+
+    @contextmanager
+    def _logic(self, **changes: Any) -> Iterator[None]:
+        before = self._logic_faults()
+        self._pl(**{**before, **changes})
+        try:
+            yield
+        finally:
+            back = {name: before[name] for name in changes}
+            self._pl(**{**self._logic_faults(), **back})
+
+    def _logic_faults(self) -> dict[str, Any]:
+        faults: dict[str, Any] = self._board.request("pl", what="status")["result"]["faults"]
+        return faults
+
+    def _pl(self, **faults: Any) -> None:
+        self._board.request("pl", what="faults", **faults)
+
+    def _set_link(self, up: bool) -> None:
+        self._qmp("set_link", name=NETWORK, up=up)
+
+    def _qmp(self, command: str, **arguments: Any) -> Any:
+        return self._board.request("qmp", execute=command, **arguments)["result"]
+
+    def _service(self, command: str) -> None:
+        self._board.service(command)
+
+    def _console_bytes(self) -> int:
+        return self._board.console_log.stat().st_size

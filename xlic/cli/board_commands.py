@@ -1,0 +1,289 @@
+"""Commands of a board: run on it, who has it, what it says."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich import box
+from rich.table import Table
+
+from xlic.cli.common import (
+    check_output,
+    print_json,
+    print_line,
+    print_table,
+    progress_shown,
+    read_picture,
+    say,
+    write_json_file,
+)
+from xlic.errors import MismatchError
+from xlic.shipped import LAMBDAS
+
+if TYPE_CHECKING:
+    from xlic.accelerator.compiler import Transform
+    from xlic.board.comparison import TransformResult
+    from xlic.board.config import Board
+    from xlic.board.session import BoardSession
+
+_F = TypeVar("_F", bound=Callable[..., None])
+
+_BOARD_OPTIONS = (
+    click.option(
+        "--host",
+        metavar="NAME",
+        help="The board: a name in ~/.ssh/config, an address, or 'virtual'.",
+    ),
+    click.option("--board", "board_file", metavar="FILE", help="Board file (docs/board.md)."),
+    click.option("--serial", metavar="PORT", help="Console: /dev/ttyUSB0, socket://host:port."),
+    click.option(
+        "--accept-new-host-key",
+        is_flag=True,
+        help="Add a host key that is not known yet; a changed one is refused in any case.",
+    ),
+)
+
+
+def _board_options(function: _F) -> _F:
+    for option in reversed(_BOARD_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.group()
+def board() -> None:
+    """A ZCU102 over SSH, or the virtual one.
+
+    `--host NAME` alone does for a host in your SSH configuration.
+    """
+
+
+@click.command(
+    epilog="Example: xlic board run --host zcu102 --bitstream xlic.bit --image holiday.png"
+)
+@_board_options
+@click.option("--bitstream", metavar="FILE", help="Load this .bit or .bin first.")
+@click.option("--image", metavar="IMG", required=True, help="The picture.")
+@click.option("--model", metavar="Q", help="Quantized model; default: the shipped one.")
+@click.option(
+    "--lambda",
+    "lmbda",
+    type=click.Choice(LAMBDAS),
+    default=LAMBDAS[0],
+    show_default=True,
+    help="Which shipped model, where none is given.",
+)
+@click.option(
+    "--transform",
+    type=click.Choice(["encode", "decode", "both"]),
+    default="both",
+    show_default=True,
+    help="Picture to symbols, back, or both.",
+)
+@click.option(
+    "--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="Times to run."
+)
+@click.option(
+    "--sources",
+    default="rtl",
+    show_default=True,
+    metavar="rtl|hls|any|HASH",
+    help="Sources that the accelerator must have been made from.",
+)
+@click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
+def run(
+    host: str | None,
+    board_file: str | None,
+    serial: str | None,
+    accept_new_host_key: bool,
+    bitstream: str | None,
+    image: str,
+    model: str | None,
+    lmbda: str,
+    transform: str,
+    repeat: int,
+    sources: str,
+    json_path: str | None,
+) -> None:
+    """Run a picture on the board and compare with the simulation.
+
+    Exit status 1: the board computes other integers; 3: it could not be reached or used.
+    """
+    from xlic import shipped
+    from xlic.accelerator.compiler import TRANSFORMS
+    from xlic.board.comparison import BoardComparison
+    from xlic.board.config import choose_board
+    from xlic.board.connect import open_session
+    from xlic.quantization.model import load_quantized
+    from xlic.rungs.board import BoardRung
+
+    if json_path not in (None, "-"):
+        check_output(str(json_path), model, image)
+    chosen = choose_board(host, board_file, serial=serial, bitstream=bitstream)
+    pixels = read_picture(image)
+    quantized = load_quantized(model if model is not None else shipped.model_path(lmbda))
+    wanted: tuple[Transform, ...] = tuple(
+        each for each in TRANSFORMS if transform in (each, "both")
+    )
+    with (
+        open_session(
+            chosen, sources=sources, accept_new_host_key=accept_new_host_key, say=say
+        ) as session,
+        progress_shown() as progress,
+    ):
+        comparison = BoardComparison(BoardRung(quantized, session, repeat), quantized)
+        results = comparison.run(pixels, wanted, progress)
+        _show(results, session, json_path)
+    wrong = [result for result in results if not result.equal]
+    if wrong:
+        said = "; ".join(str(result) for result in wrong)
+        raise MismatchError(f"the board is not the simulation: {said}")
+
+
+@click.command(epilog="Example: xlic board status --host zcu102 --json -")
+@_board_options
+@click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
+def status(
+    host: str | None,
+    board_file: str | None,
+    serial: str | None,
+    accept_new_host_key: bool,
+    json_path: str | None,
+) -> None:
+    """Say whether the board answers, who has it, and what is loaded.
+
+    Nothing on the board is changed, and no lease is needed.
+    """
+    from xlic.board.status import read_status
+
+    found = read_status(_resolved(host, board_file, serial), accept_new_host_key)
+    if json_path == "-":
+        print_json(found)
+        return
+    for name, value in found.items():
+        print_line(f"{name}: {'none' if value is None else value}")
+    if json_path is not None:
+        write_json_file(json_path, found)
+
+
+@click.command(epilog="Example: xlic board lease --host zcu102 --minutes 30 --purpose bring-up")
+@_board_options
+@click.option("--minutes", type=click.FloatRange(0.01, 1440), default=30.0, show_default=True)
+@click.option("--purpose", default="by hand", show_default=True, help="Shown to those who wait.")
+def lease(
+    host: str | None,
+    board_file: str | None,
+    serial: str | None,
+    accept_new_host_key: bool,
+    minutes: float,
+    purpose: str,
+) -> None:
+    """Keep the board for work by hand, until the time is over or Ctrl-C."""
+    from dataclasses import replace
+
+    from xlic.board.lease import Lease
+    from xlic.board.ssh import Link
+
+    chosen = _resolved(host, board_file, serial)
+    settings = replace(chosen.lease, purpose=purpose)
+    with (
+        Link(chosen, accept_new_host_key=accept_new_host_key) as link,
+        Lease(link, chosen.folder, settings, say) as held,
+    ):
+        say(f"the board is yours for {minutes:g} minutes; Ctrl-C gives it back")
+        end = time.monotonic() + 60 * minutes
+        while time.monotonic() < end:
+            held.check()
+            time.sleep(min(1.0, max(0.0, end - time.monotonic())))
+
+
+@click.command(epilog="Example: xlic board console --serial /dev/ttyUSB0 --log boot.log")
+@_board_options
+@click.option("--log", default="console.log", show_default=True, metavar="FILE", help="Add to it.")
+@click.option("--seconds", type=click.FloatRange(0.1), help="End after that; default: Ctrl-C.")
+def console(
+    host: str | None,
+    board_file: str | None,
+    serial: str | None,
+    accept_new_host_key: bool,
+    log: str,
+    seconds: float | None,
+) -> None:
+    """Show what the board says on its serial console, and keep it with the time."""
+    from pathlib import Path
+
+    from xlic.board.config import Board
+    from xlic.board.console import Console
+    from xlic.errors import InputError
+
+    # The console needs no host.
+    named = host is not None or board_file is not None
+    chosen = _resolved(host, board_file, serial) if named else Board("console", serial=serial)
+    if chosen.serial is None:
+        raise InputError("which console? give --serial PORT, or serial in the board file")
+    end = None if seconds is None else time.monotonic() + seconds
+    with Console(chosen.serial, chosen.baud, Path(log)) as opened:
+        while end is None or time.monotonic() < end:
+            sys.stdout.write(opened.take(0.2))
+            sys.stdout.flush()
+
+
+for _command in (run, status, lease, console):
+    board.add_command(_command)
+
+
+def _resolved(host: str | None, file: str | None, serial: str | None) -> Board:
+    from xlic.board.config import choose_board
+    from xlic.board.connect import resolve
+
+    return resolve(choose_board(host, file, serial=serial))
+
+
+def _show(results: list[TransformResult], session: BoardSession, json_path: str | None) -> None:
+    identity = session.identity
+    facts: dict[str, Any] = {
+        "host": session.board.host,
+        "design": vars(identity.design),
+        "source_hash": f"{identity.source_hash:016x}",
+        "transforms": [result.as_dict() for result in results],
+        "infrastructure_failures": [str(failure) for failure in session.failures],
+        "recovery": session.done,
+        "traffic": vars(session.traffic),
+    }
+    if json_path == "-":
+        print_json(facts)
+        return
+    print_table(_table(results, session.board.clock_hz))
+    design = identity.design
+    print_line(
+        f"board {session.board.host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
+        f"sources {identity.source_hash:016x}; {len(session.failures)} infrastructure failures"
+    )
+    if json_path is not None:
+        write_json_file(json_path, facts)
+
+
+def _table(results: list[TransformResult], clock_hz: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("layer")
+    headings = ("cycles", f"ms at {clock_hz / 1e6:g} MHz", "active %", "waits: load", "weight")
+    for heading in (*headings, "store", "= sim"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        for name, layer in result.layers:
+            waits = (layer.load_wait, layer.weight_wait, layer.store_wait)
+            table.add_row(
+                name,
+                f"{layer.cycles:,}",
+                f"{1e3 * layer.cycles / clock_hz:.3f}",
+                f"{100 * layer.active / max(1, layer.cycles):.2f}",
+                *(f"{wait:,}" for wait in waits),
+            )
+        verdict = "yes" if result.equal else "NO"
+        cells = [f"{result.cycles:,}", f"{1e3 * result.cycles / clock_hz:.3f}", "", "", "", ""]
+        table.add_row(result.transform, *cells, verdict, style="bold", end_section=True)
+    return table
