@@ -274,8 +274,8 @@ module window_loader_check
     write: assert (we == w3.valid);
     if (we) begin
       place: assert (whalf == w3.half && 4'(wbank) == w3.bank && 4'(wstep) == w3.q
-                     && wstep < POX + 2 && 11'(waddr) == w3.address && w3.address % 8 == 0
-                     && w3.address + 8 <= INPUT_WORDS && wmask == w3.mask);
+                     && wstep < POX + 2 && 11'(waddr) == w3.address
+                     && (w3.address | 11'd7) < INPUT_WORDS && wmask == w3.mask);
       for (int k = 0; k < 8; k++) begin
         if (wmask[k]) begin
           assert (wdata[k*16 +: 16] == (w3.in_map ? w3.data[k*16 +: 16] : '0));

@@ -138,6 +138,18 @@ def run_yosys(
     return (folder / LOG).read_text("utf-8", "replace")
 
 
+def check_elaboration(module: Module, folder: Path, timeout_s: float | None = None) -> None:
+    """Read a module and check that it is nothing but registers, memories and logic.
+
+    Raises:
+        MissingToolError: Yosys is absent.
+        SynthesisError: a latch, a loop of logic, a wire that nothing or more than one thing drives,
+            or an error in the sources. A variable that nothing drives is a constant to Yosys;
+            Verilator's lint finds it.
+    """
+    run_yosys(module, folder, [script("elaborate.ys")], timeout_s)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A file that Yosys wrote."""
     value: dict[str, Any] = json.loads(path.read_text("utf-8", "replace"))
