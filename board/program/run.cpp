@@ -153,18 +153,17 @@ void start(const Device& device, const Arguments& arguments, Repeat& repeat) {
   acknowledge(device);
 }
 
-void collect(const Device& device, Report& report) {
+void collect(const Device& device, Report& report, Repeat& repeat) {
   report.error = info(device, isa::INFO_ERROR);
   report.error_layer = info(device, isa::INFO_ERROR_LAYER);
   report.layers_done = info(device, isa::INFO_LAYERS_DONE);
   report.program = wide(info(device, isa::INFO_PROGRAM_HIGH), info(device, isa::INFO_PROGRAM_LOW));
-  report.counters.clear();
   for (std::uint32_t layer = 0; layer < std::min(report.layers, isa::MAX_LAYERS); ++layer) {
     std::array<std::uint32_t, isa::COUNTER_WORDS> words{};
     for (std::uint32_t word = 0; word < isa::COUNTER_WORDS; ++word) {
       words[word] = device.read(isa::REG_COUNTERS + 4 * (isa::COUNTER_WORDS * layer + word));
     }
-    report.counters.push_back(words);
+    repeat.counters.push_back(words);
   }
 }
 
@@ -289,10 +288,10 @@ void run(const Device& device, const Arguments& arguments, Report& report) {
     try {
       start(device, arguments, repeat);
     } catch (const Failure&) {
-      collect(device, report);
+      collect(device, report, repeat);
       throw;
     }
-    collect(device, report);
+    collect(device, report, repeat);
     repeat.cycles = info(device, isa::INFO_CYCLES);
     judge(report, header);
     for (const Stretch& part : arguments.fetches) {
@@ -325,17 +324,17 @@ void write_json(Json& json, const Report& report, const Arguments& arguments) {
   if (!report.started) return;
   json.number("error", report.error).number("error_layer", report.error_layer);
   json.number("layers_done", report.layers_done).text("program", hexadecimal(report.program, 16));
-  json.open('[', "counters");
-  for (const auto& layer : report.counters) {
-    json.open('[');
-    for (const std::uint32_t word : layer) json.number("", word);
-    json.close(']');
-  }
-  json.close(']').open('[', "repeats");
+  json.open('[', "repeats");
   for (const Repeat& repeat : report.repeats) {
     json.open('{').number("nanoseconds", repeat.nanoseconds).number("cycles", repeat.cycles);
     json.number("interrupted", repeat.interrupted ? 1 : 0).number("spurious", repeat.spurious);
-    json.open('[', "hashes");
+    json.open('[', "counters");
+    for (const auto& layer : repeat.counters) {
+      json.open('[');
+      for (const std::uint32_t word : layer) json.number("", word);
+      json.close(']');
+    }
+    json.close(']').open('[', "hashes");
     for (const std::string& hash : repeat.hashes) json.text("", hash);
     json.close(']').close('}');
   }

@@ -26,6 +26,7 @@ struct Repeat {
   std::uint32_t cycles = 0;
   std::uint32_t spurious = 0;  // interrupts without a cause
   bool interrupted = false;    // whether the interrupt came
+  std::vector<std::array<std::uint32_t, isa::COUNTER_WORDS>> counters;  // of each layer
   std::vector<std::string> hashes;
 };
 
@@ -37,7 +38,6 @@ struct Report {
   bool started = false;
   std::uint32_t error = 0, error_layer = 0, layers_done = 0, layers = 0;
   std::uint64_t program = 0;
-  std::vector<std::array<std::uint32_t, isa::COUNTER_WORDS>> counters;
   std::vector<Repeat> repeats;
 };
 

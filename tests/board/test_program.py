@@ -81,7 +81,7 @@ def test_a_run_loads_poisons_starts_waits_and_fetches(run):
     assert repeat.interrupted
     assert repeat.cycles == 1001
     assert 0.01 <= repeat.seconds < 1
-    assert [layer.cycles for layer in result.counters] == [100, 108]
+    assert [layer.cycles for layer in result.repeats[-1].counters] == [100, 108]
     assert result.identity is not None
     assert result.identity.source_hash == fake.HASH
     assert failure(result) is None
@@ -272,7 +272,8 @@ def test_the_cross_compiled_program_is_static_and_runs():
         b'{"outcome":"ok","message":"","buffer_bytes":-1}',
         b'{"outcome":"ok","message":"","buffer_bytes":0,"identity":{}}',
         b'{"outcome":"ok","message":"","buffer_bytes":0,"error":0,"error_layer":0,'
-        b'"layers_done":0,"counters":[[1]],"repeats":[]}',
+        b'"layers_done":0,"repeats":[{"nanoseconds":1,"cycles":1,"interrupted":1,"spurious":0,'
+        b'"counters":[[1]],"hashes":[]}]}',
     ],
 )
 def test_results_that_make_no_sense_are_infrastructure(damage):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.hls.programs import SIZE, TINY, compiled, model, values
-from xlic.accelerator.design import SMALL
+from xlic.accelerator.design import Design
 from xlic.board.bitstream import read_bitstream
 from xlic.board.comparison import BoardComparison
 from xlic.board.config import Board, LeaseSettings, Limits
@@ -111,9 +111,9 @@ def test_a_lost_lease_stops_before_the_board_is_touched(session, config):
 
 @pytest.mark.selfcheck
 def test_another_design_is_refused(session):
-    program = replace(compiled("encode"), design=SMALL)
-    with pytest.raises(IdentityError):
-        session.run(program, values("encode"))
+    for design in (Design(), replace(TINY, channels=TINY.channels + 1)):
+        with pytest.raises(IdentityError, match="load the other bitstream"):
+            session.run(replace(compiled("encode"), design=design), values("encode"))
     session.run(compiled("encode"), values("encode"))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from statistics import median
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,55 @@ from numpy.typing import NDArray
 from xlic.accelerator.compiler import Transform
 from xlic.accelerator.driver import LayerCounters
 from xlic.board.policy import RERUNS, Repeatability, repeatability
+from xlic.board.session import BoardRun
 from xlic.files import Progress
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.board import BoardRung
 from xlic.rungs.int16 import Int16Rung
+from xlic.rungs.interface import Run
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What a measured number was over all repeats."""
+
+    min: float
+    median: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return cls(min(values), median(values), max(values))
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """A layer with the normalization behind it, as the board counted.
+
+    Attributes:
+        name: of its last tensor.
+        macs: its multiply-accumulates, taps on padding counted.
+        cycles: over the repeats.
+        counters: of the last repeat.
+    """
+
+    name: str
+    macs: int
+    cycles: Spread
+    counters: LayerCounters
+
+    def as_dict(self, clock_hz: float) -> dict[str, Any]:
+        """For JSON; latencies and throughput at ``clock_hz``."""
+        seconds = {key: cycles / clock_hz for key, cycles in vars(self.cycles).items()}
+        return {
+            "name": self.name,
+            "macs": self.macs,
+            "cycles": vars(self.cycles),
+            "seconds": seconds,
+            "macs_per_second": self.macs / max(seconds["median"], 1 / clock_hz),
+            "counters": vars(self.counters),
+        }
 
 
 @dataclass(frozen=True)
@@ -25,43 +72,61 @@ class TransformResult:
 
     Attributes:
         transform: which.
-        equal: whether the output is the simulation's.
-        different: elements that are not.
+        different: elements of the output that are not the simulation's.
         elements: of the output.
-        repeatability: of a mismatch.
-        cycles: by the accelerator.
-        seconds: latencies of the repeats, by the board's clock.
-        layers: the last tensor of each layer, with its counters.
         stable: whether all repeats yielded the same bytes.
+        first_wrong: of a mismatch, the first layer whose tensor is wrong when all are looked at;
+            None if none was then.
+        repeatability: of a mismatch.
+        cycles: by the accelerator, over the repeats.
+        seconds: latency by the board's clock, over the repeats.
+        repeats: how many.
+        layers: in order.
     """
 
     transform: Transform
-    equal: bool
     different: int
     elements: int
-    repeatability: Repeatability | None
-    cycles: int
-    seconds: tuple[float, ...]
-    layers: tuple[tuple[str, LayerCounters], ...]
     stable: bool
+    first_wrong: str | None
+    repeatability: Repeatability | None
+    cycles: Spread
+    seconds: Spread
+    repeats: int
+    layers: tuple[LayerResult, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every repeat yielded the simulation's output."""
+        return self.different == 0 and self.stable
 
     def __str__(self) -> str:
-        kind = f", {self.repeatability.value}" if self.repeatability else ""
-        return f"{self.transform} differs in {self.different} of {self.elements} elements{kind}"
+        text = f"{self.transform} differs in {self.different} of {self.elements} elements"
+        if self.first_wrong:
+            text += f", first in {self.first_wrong}"
+        return text + (f", {self.repeatability.value}" if self.repeatability else "")
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+    def as_dict(self, clock_hz: float) -> dict[str, Any]:
+        """For JSON; times of layers are cycles at ``clock_hz``."""
         return {
             "transform": self.transform,
             "equal": self.equal,
             "different": self.different,
             "elements": self.elements,
-            "repeatability": self.repeatability.value if self.repeatability else None,
-            "cycles": self.cycles,
-            "seconds": list(self.seconds),
             "stable": self.stable,
-            "layers": [{"name": name, **vars(counters)} for name, counters in self.layers],
+            "first_wrong": self.first_wrong,
+            "repeatability": self.repeatability.value if self.repeatability else None,
+            "repeats": self.repeats,
+            "cycles": vars(self.cycles),
+            "seconds": vars(self.seconds),
+            "layers": [layer.as_dict(clock_hz) for layer in self.layers],
         }
+
+
+class _Transform(Protocol):
+    """One transform of one picture on a rung, its input bound."""
+
+    def __call__(self, *, keep: Collection[str] = ()) -> Run: ...
 
 
 @dataclass
@@ -70,8 +135,9 @@ class BoardComparison:
 
     Attributes:
         rung: the board.
-        sim: the simulation.
+        model: of both.
         reruns: times that a mismatch is run again.
+        sim: the simulation.
     """
 
     rung: BoardRung
@@ -94,55 +160,70 @@ class BoardComparison:
         results = []
         for transform in transforms:
             if transform == "encode":
+                board: _Transform = partial(self.rung.analyze, image)
+                sim: _Transform = partial(self.sim.analyze, image)
                 expected = symbols
-                results.append(
-                    self._compare(transform, lambda: self.rung.analyze(image).output, expected)
-                )
             else:
-                expected = self.sim.synthesize(symbols, size, progress=progress).output
-                results.append(
-                    self._compare(
-                        transform, lambda: self.rung.synthesize(symbols, size).output, expected
-                    )
-                )
+                board = partial(self.rung.synthesize, symbols, size)
+                sim = partial(self.sim.synthesize, symbols, size)
+                expected = sim().output
+            if progress is not None:
+                progress(f"{transform} on the board", 0, 1)
+            results.append(self._compare(transform, board, sim, expected))
+            if progress is not None:
+                progress(f"{transform} on the board", 1, 1)
         return results
 
     def _compare(
-        self,
-        transform: Transform,
-        run: Callable[[], NDArray[Any]],
-        expected: NDArray[Any],
+        self, transform: Transform, board: _Transform, sim: _Transform, expected: NDArray[Any]
     ) -> TransformResult:
-        found = run()
+        found = board().output
         last = self.rung.last
         assert last is not None
-        names = [layer.output for layer in self.rung.programs[-1].layers]
+        layers = self._layers(last)
         different = int(np.count_nonzero(found != expected))
-        kind = None
+        kind = first = None
         if different:
 
             def again() -> str | None:
-                output = run()
+                output = board().output
                 return None if np.array_equal(output, expected) else _hash(output)
 
             kind = repeatability(_hash(found), again, self.reruns)
+            first = _first_wrong(board, sim, [layer.name for layer in layers])
         elif not last.stable:
             # The last repeat was right; one before was not.
-            kind = Repeatability.INTERMITTENT
             hashes = [repeat.hashes for repeat in last.repeats]
-            if all(each == hashes[-1] for each in hashes[1:]):
-                kind = Repeatability.FIRST_RUN_ONLY
+            settled = all(each == hashes[-1] for each in hashes[1:])
+            kind = Repeatability.FIRST_RUN_ONLY if settled else Repeatability.INTERMITTENT
         return TransformResult(
             transform,
-            different == 0 and last.stable,
             different,
             expected.size,
-            kind,
-            last.execution.cycles,
-            tuple(repeat.seconds for repeat in last.repeats),
-            tuple(zip(names, last.execution.layers, strict=True)),
             last.stable,
+            first,
+            kind,
+            Spread.of([repeat.cycles for repeat in last.repeats]),
+            Spread.of([repeat.seconds for repeat in last.repeats]),
+            len(last.repeats),
+            layers,
         )
+
+    def _layers(self, last: BoardRun) -> tuple[LayerResult, ...]:
+        results = []
+        for index, layer in enumerate(self.rung.programs[-1].layers):
+            counted = [repeat.counters[index] for repeat in last.repeats]
+            cycles = Spread.of([counters.cycles for counters in counted])
+            results.append(LayerResult(layer.output, layer.macs, cycles, counted[-1]))
+        return tuple(results)
+
+
+def _first_wrong(board: _Transform, sim: _Transform, names: list[str]) -> str | None:
+    found, expected = board(keep=names).tensors, sim(keep=names).tensors
+    for name in names:
+        if not np.array_equal(found[name], expected[name]):
+            return name
+    return None
 
 
 def _hash(values: NDArray[Any]) -> str:

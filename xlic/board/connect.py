@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from xlic.board.config import Board
 from xlic.board.session import BoardSession, Say
 from xlic.errors import InputError
+from xlic.files import Progress
 
 if TYPE_CHECKING:
     from xlic.board.virtual.machine import VirtualBoard
 
+Logic = Literal["rtl", "hls"]
+"""What the accelerator was made from."""
+LOGICS: tuple[Logic, ...] = ("rtl", "hls")
 ANY_SOURCES = "any"
 
 
@@ -48,6 +53,52 @@ def resolve(board: Board, running: VirtualBoard | None = None) -> Board:
     )
 
 
+def with_bitstream(
+    board: Board, logic: Logic, folder: Path, progress: Progress | None = None
+) -> Board:
+    """Give the virtual board a bitstream of the default design, unless it has one.
+
+    Args:
+        board: the virtual one, resolved or not.
+        logic: what is to play the accelerator; it is built unless that was done before.
+        folder: for the bitstream.
+        progress: told when a build begins and ends.
+
+    Raises:
+        MissingToolError: a tool to build it is absent.
+        BuildError: the sources are refused.
+    """
+    if board.bitstream is not None:
+        return board
+    from xlic.accelerator.design import Design
+    from xlic.board.virtual.bitstream import make_bitstream
+
+    path = folder / f"xlic-{logic}.bit"
+    make_bitstream(path, Design(), logic, progress=progress)
+    return replace(board, bitstream=str(path))
+
+
+@contextmanager
+def running_board(say: Say = lambda _: None) -> Iterator[VirtualBoard]:
+    """The virtual board that the command line started, or one until the end of the context.
+
+    Raises:
+        MissingToolError: a tool is absent; names the command that installs it.
+        VirtualBoardError: it does not start.
+    """
+    from xlic.board.virtual.errors import VirtualBoardError
+    from xlic.board.virtual.machine import VirtualBoard, find_board
+
+    try:
+        found = find_board()
+    except VirtualBoardError:
+        say("starting a virtual board for this run; xlic board virtual up starts one that stays")
+        with VirtualBoard.start() as started:
+            yield started
+    else:
+        yield found
+
+
 def expected_sources(text: str) -> int | None:
     """The hash that an accelerator's sources must have.
 
@@ -77,26 +128,34 @@ def expected_sources(text: str) -> int | None:
 def open_session(
     board: Board,
     *,
-    sources: str = "rtl",
+    logic: Logic = "rtl",
+    sources: str | None = None,
     accept_new_host_key: bool = False,
     artifacts: Path | None = None,
     say: Say = lambda _: None,
+    progress: Progress | None = None,
 ) -> Iterator[BoardSession]:
     """A session with a board, see :class:`~xlic.board.session.BoardSession`.
 
     Args:
-        board: which one; also the virtual one.
-        sources: see :func:`expected_sources`.
+        board: which one; the virtual one is started unless it runs.
+        logic: what the accelerator was made from; in the virtual board, what plays it.
+        sources: see :func:`expected_sources`; None takes ``logic``.
         accept_new_host_key: whether an unknown host key is taken.
         artifacts: folder for logs.
         say: told what takes time and what went wrong.
+        progress: told when a build begins and ends.
     """
-    session = BoardSession(
-        resolve(board),
-        accept_new_host_key=accept_new_host_key,
-        source_hash=expected_sources(sources),
-        artifacts=artifacts,
-        say=say,
-    )
-    with session:
-        yield session
+    with ExitStack() as stack:
+        if board.virtual:
+            running = stack.enter_context(running_board(say))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-")))
+            board = resolve(with_bitstream(board, logic, folder, progress), running)
+        session = BoardSession(
+            board,
+            accept_new_host_key=accept_new_host_key,
+            source_hash=expected_sources(sources or logic),
+            artifacts=artifacts,
+            say=say,
+        )
+        yield stack.enter_context(session)

@@ -50,6 +50,7 @@ class Repeat:
         cycles: by the accelerator's counter.
         interrupted: whether its interrupt came.
         spurious: interrupts that came without a cause.
+        counters: of each layer.
         hashes: SHA-256 of each stretch fetched.
     """
 
@@ -57,6 +58,7 @@ class Repeat:
     cycles: int
     interrupted: bool
     spurious: int
+    counters: tuple[LayerCounters, ...]
     hashes: tuple[str, ...]
 
 
@@ -71,7 +73,6 @@ class Result:
         error: of the accelerator.
         error_layer: where.
         layers_done: how many.
-        counters: of the last run, per layer.
         repeats: of all runs.
         buffer_bytes: size of the shared buffer.
     """
@@ -82,7 +83,6 @@ class Result:
     error: int = 0
     error_layer: int = 0
     layers_done: int = 0
-    counters: tuple[LayerCounters, ...] = ()
     repeats: tuple[Repeat, ...] = ()
     buffer_bytes: int = 0
 
@@ -106,7 +106,6 @@ def parse_result(data: bytes, status: int) -> Result:
             _integer(value["error"]) if started else 0,
             _integer(value["error_layer"]) if started else 0,
             _integer(value["layers_done"]) if started else 0,
-            _counters(value["counters"]) if started else (),
             tuple(_repeat(repeat) for repeat in value["repeats"]) if started else (),
             _integer(value["buffer_bytes"], 1 << 48),
         )
@@ -124,7 +123,8 @@ def failure(result: Result) -> XlicError | None:
         name = ErrorCode(result.error).name
         return AcceleratorError(f"{message} ({name})" if result.error else message)
     if result.outcome is Outcome.TIMEOUT:
-        done = f"{result.layers_done} layers done, counters {list(result.counters)}"
+        counters = result.repeats[-1].counters if result.repeats else ()
+        done = f"{result.layers_done} layers done, counters {list(counters)}"
         return AcceleratorTimeoutError(f"{message}; {done}; it was left running: load it again")
     kinds: dict[Outcome, type[XlicError]] = {
         Outcome.USAGE: InfrastructureError,
@@ -145,6 +145,25 @@ def failure(result: Result) -> XlicError | None:
     if result.outcome is Outcome.OK:
         return None
     return kinds[result.outcome](message + remedies.get(result.outcome, ""))
+
+
+def require_design(found: Design, wanted: Design) -> None:
+    """Refuse an accelerator that cannot run programs compiled for ``wanted``.
+
+    Raises:
+        IdentityError: another array, or smaller buffers.
+    """
+    small = [name for name in _SIZES if getattr(found, name) < getattr(wanted, name)]
+    if found.array != wanted.array or small:
+        raise IdentityError(
+            f"the program is for {_described(wanted)}, the board has {_described(found)}; "
+            "load the other bitstream, or compile for this design"
+        )
+
+
+def _described(design: Design) -> str:
+    sizes = ", ".join(f"{name} {getattr(design, name)}" for name in _SIZES)
+    return f"POF {design.pof}, POY {design.poy}, POX {design.pox} ({sizes})"
 
 
 def _identity(value: dict[str, Any]) -> Identity:
@@ -172,6 +191,7 @@ def _repeat(value: dict[str, Any]) -> Repeat:
         _integer(value["cycles"]),
         bool(_integer(value["interrupted"])),
         _integer(value["spurious"]),
+        _counters(value["counters"]),
         hashes,
     )
 

@@ -29,7 +29,6 @@ from xlic.board.deadline import Deadline
 from xlic.board.errors import (
     AcceleratorTimeoutError,
     DeadlineError,
-    IdentityError,
     InfrastructureError,
     LeaseLostError,
 )
@@ -40,7 +39,14 @@ from xlic.board.policy import attempt
 from xlic.board.program import build_program
 from xlic.board.reconnect import Reconnecting
 from xlic.board.recovery import Recovery
-from xlic.board.results import RESULT_LIMIT, Repeat, Result, failure, parse_result
+from xlic.board.results import (
+    RESULT_LIMIT,
+    Repeat,
+    Result,
+    failure,
+    parse_result,
+    require_design,
+)
 from xlic.board.shell import checked, quoted
 from xlic.board.ssh import Link
 from xlic.board.transfer import Store, Traffic, local_path
@@ -108,6 +114,7 @@ class BoardSession:
         self._say = say
         self._stack = ExitStack()
         self._link: Link | None = None
+        self._heartbeat = Reconnecting(self._connect_once)
         self._lease: Lease | None = None
         self._store: Store | None = None
         self._program = ""
@@ -138,6 +145,7 @@ class BoardSession:
     def __enter__(self) -> BoardSession:
         try:
             self._stack.callback(self._close_link)
+            self._stack.callback(self._heartbeat.close)
             if self._artifacts is None:
                 folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-"))
                 self._artifacts = Path(folder)
@@ -185,7 +193,7 @@ class BoardSession:
         attempted = self._attempt(lambda: self._run(compiled, data, names, repeat))
         result, tensors = attempted
         last = result.repeats[-1]
-        execution = Execution(last.cycles, result.counters)
+        execution = Execution(last.cycles, last.counters)
         return BoardRun(execution, result.repeats, tensors, tuple(self.failures))
 
     def _attempt(self, action: Callable[[], _T]) -> _T:
@@ -209,9 +217,7 @@ class BoardSession:
             self._link = self._connect(Deadline(limits.connect, "connecting"))
         link = self._link
         if self._lease is None:
-            way = Reconnecting(self._connect_once)
-            self._stack.callback(way.close)
-            lease = Lease(way, board.folder, board.lease, self._say)
+            lease = Lease(self._heartbeat, board.folder, board.lease, self._say)
             lease.acquire()
             lease.start_heartbeat()
             self._lease = lease
@@ -262,11 +268,7 @@ class BoardSession:
         if self._link is None or self._store is None:
             raise InfrastructureError("the session with the board is not open")
         lease, link, store, limits = self._owned(), self._link, self._store, self.board.limits
-        if compiled.design.array != self.identity.design.array:
-            raise IdentityError(
-                f"the program is for array {compiled.design.array:06x}, the board has "
-                f"{self.identity.design.array:06x}; load the other bitstream or compile for this"
-            )
+        require_design(self.identity.design, compiled.design)
         sending = Deadline(limits.transfer, "sending the program and its input")
         program = store.put(compiled.program.to_bytes(), sending)
         source = store.put(data, sending)
@@ -339,6 +341,8 @@ class BoardSession:
 
     def _recover(self) -> tuple[str, ...]:
         self._close_link()
+        # That connection leads where this one led.
+        self._heartbeat.close()
         recovery = Recovery(self.board, self._connect, self._console(), self._serial_password())
         recovered = recovery.recover()
         self._link = recovered.link

@@ -11,6 +11,8 @@ import click
 from rich import box
 from rich.table import Table
 
+from xlic.board.connect import LOGICS, Logic
+from xlic.cli.board_virtual_commands import virtual
 from xlic.cli.common import (
     check_output,
     print_json,
@@ -26,7 +28,7 @@ from xlic.shipped import LAMBDAS
 
 if TYPE_CHECKING:
     from xlic.accelerator.compiler import Transform
-    from xlic.board.comparison import TransformResult
+    from xlic.board.comparison import Spread, TransformResult
     from xlic.board.config import Board
     from xlic.board.session import BoardSession
 
@@ -88,11 +90,17 @@ def board() -> None:
     "--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="Times to run."
 )
 @click.option(
-    "--sources",
-    default="rtl",
+    "--pl",
+    "logic",
+    type=click.Choice(LOGICS),
+    default=LOGICS[0],
     show_default=True,
-    metavar="rtl|hls|any|HASH",
-    help="Sources that the accelerator must have been made from.",
+    help="What the accelerator was made from; on the virtual board, what plays it.",
+)
+@click.option(
+    "--sources",
+    metavar="any|HASH",
+    help="Sources that it must have been made from, where they are not this project's.",
 )
 @click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
 def run(
@@ -106,7 +114,8 @@ def run(
     lmbda: str,
     transform: str,
     repeat: int,
-    sources: str,
+    logic: Logic,
+    sources: str | None,
     json_path: str | None,
 ) -> None:
     """Run a picture on the board and compare with the simulation.
@@ -130,10 +139,15 @@ def run(
         each for each in TRANSFORMS if transform in (each, "both")
     )
     with (
-        open_session(
-            chosen, sources=sources, accept_new_host_key=accept_new_host_key, say=say
-        ) as session,
         progress_shown() as progress,
+        open_session(
+            chosen,
+            logic=logic,
+            sources=sources,
+            accept_new_host_key=accept_new_host_key,
+            say=say,
+            progress=progress,
+        ) as session,
     ):
         comparison = BoardComparison(BoardRung(quantized, session, repeat), quantized)
         results = comparison.run(pixels, wanted, progress)
@@ -232,7 +246,7 @@ def console(
             sys.stdout.flush()
 
 
-for _command in (run, status, lease, console):
+for _command in (run, status, lease, console, virtual):
     board.add_command(_command)
 
 
@@ -249,7 +263,7 @@ def _show(results: list[TransformResult], session: BoardSession, json_path: str 
         "host": session.board.host,
         "design": vars(identity.design),
         "source_hash": f"{identity.source_hash:016x}",
-        "transforms": [result.as_dict() for result in results],
+        "transforms": [result.as_dict(session.board.clock_hz) for result in results],
         "infrastructure_failures": [str(failure) for failure in session.failures],
         "recovery": session.done,
         "traffic": vars(session.traffic),
@@ -267,6 +281,14 @@ def _show(results: list[TransformResult], session: BoardSession, json_path: str 
         write_json_file(json_path, facts)
 
 
+def _cycles(cycles: Spread, clock_hz: float) -> tuple[str, str]:
+    """Cells: the median, and milliseconds with their range where there is one."""
+    times = f"{1e3 * cycles.median / clock_hz:.3f}"
+    if cycles.min != cycles.max:
+        times += f" ({1e3 * cycles.min / clock_hz:.3f} … {1e3 * cycles.max / clock_hz:.3f})"
+    return f"{cycles.median:,.0f}", times
+
+
 def _table(results: list[TransformResult], clock_hz: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("layer")
@@ -274,16 +296,16 @@ def _table(results: list[TransformResult], clock_hz: float) -> Table:
     for heading in (*headings, "store", "= sim"):
         table.add_column(heading, justify="right")
     for result in results:
-        for name, layer in result.layers:
-            waits = (layer.load_wait, layer.weight_wait, layer.store_wait)
+        for layer in result.layers:
+            counted = layer.counters
+            waits = (counted.load_wait, counted.weight_wait, counted.store_wait)
             table.add_row(
-                name,
-                f"{layer.cycles:,}",
-                f"{1e3 * layer.cycles / clock_hz:.3f}",
-                f"{100 * layer.active / max(1, layer.cycles):.2f}",
+                layer.name,
+                *_cycles(layer.cycles, clock_hz),
+                f"{100 * counted.active / max(1, counted.cycles):.2f}",
                 *(f"{wait:,}" for wait in waits),
             )
+        cells = [*_cycles(result.cycles, clock_hz), "", "", "", ""]
         verdict = "yes" if result.equal else "NO"
-        cells = [f"{result.cycles:,}", f"{1e3 * result.cycles / clock_hz:.3f}", "", "", "", ""]
         table.add_row(result.transform, *cells, verdict, style="bold", end_section=True)
     return table

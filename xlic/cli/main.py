@@ -36,6 +36,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "compile": ("accelerator_commands", "Compile a model for the accelerator; show its cost."),
     "cycles": ("rtl_commands", "Predict the accelerator's cycles per layer."),
     "rtl": ("rtl_commands", "Run the accelerator's RTL on a picture; count cycles, compare."),
+    "board": ("board_commands", "Run on a ZCU102 over SSH, or on a virtual one; compare."),
 }
 
 

@@ -17,7 +17,7 @@ from typing import Literal, cast
 from xlic.accelerator.design import SMALL, Design
 from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.errors import FormatError, InputError
-from xlic.files import write_bytes
+from xlic.files import Progress, write_bytes
 
 Kind = Literal["rtl", "hls"]
 KINDS: tuple[Kind, ...] = ("rtl", "hls")
@@ -80,7 +80,12 @@ def current_hash(kind: Kind) -> int:
 
 
 def make_bitstream(
-    path: Path, design: Design = SMALL, kind: Kind = "rtl", *, sources: int | None = None
+    path: Path,
+    design: Design = SMALL,
+    kind: Kind = "rtl",
+    *,
+    sources: int | None = None,
+    progress: Progress | None = None,
 ) -> VirtualBitstream:
     """Write a ``.bit`` or ``.bin`` for the virtual board, and build what plays it.
 
@@ -89,6 +94,7 @@ def make_bitstream(
         design: of the accelerator.
         kind: what plays it.
         sources: hash of the sources that its identity tells; None takes today's.
+        progress: told when a build begins and ends.
 
     Raises:
         InputError: another suffix, or the file cannot be written.
@@ -98,12 +104,12 @@ def make_bitstream(
     if path.suffix not in (".bit", ".bin"):
         raise InputError(f"{path} must end in .bit or .bin")
     made = VirtualBitstream(design, current_hash(kind) if sources is None else sources, kind)
-    build_player(made)
+    build_player(made, progress)
     write_bytes(path, made.to_bit() if path.suffix == ".bit" else made.to_bin())
     return made
 
 
-def build_player(bitstream: VirtualBitstream) -> Path:
+def build_player(bitstream: VirtualBitstream, progress: Progress | None = None) -> Path:
     """The library that plays a bitstream; built unless that was done before.
 
     Raises:
@@ -114,7 +120,7 @@ def build_player(bitstream: VirtualBitstream) -> Path:
         from xlic.accelerator.verilated_library import Rtl
         from xlic.accelerator.verilated_library import build_library as build_rtl
 
-        return build_rtl(Rtl.of(bitstream.design))
+        return build_rtl(Rtl.of(bitstream.design), progress=progress)
     from xlic.accelerator.native_library import build_library as build_hls
 
     return build_hls(bitstream.design)

@@ -100,8 +100,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(0.01 if self._console.behind else _TICK):
-            # One before it in this turn may have closed it.
-            if key.fileobj in self._selector.get_map():
+            # One before it in this turn may have closed it, and opened another of its number.
+            if self._selector.get_map().get(key.fd) is key:
                 key.data()
         for client in list(self._console.flush()):
             self._forget(client)
@@ -172,7 +172,10 @@ class Supervisor:
     def _service_speaks(self) -> None:
         if self._hardware is None:
             return
-        data = self._hardware.service.recv(1 << 16)
+        data = b""
+        with suppress(OSError):
+            # A QEMU that was killed resets its connections.
+            data = self._hardware.service.recv(1 << 16)
         if not data:
             self._forget(self._hardware.service)
             return
