@@ -51,6 +51,7 @@ Stretch stretch(const std::string& text, const std::string& option, bool counted
 
 const char* usage() {
   return "usage: xlic-board identify [DEVICE OPTIONS] [--json FILE]\n"
+         "       xlic-board check [DEVICE OPTIONS] [--json FILE]   (overwrites the buffer)\n"
          "       xlic-board run --program FILE --offset BEATS --window BEATS [--load BEATS:FILE]…\n"
          "           [--poison BEATS:COUNT]… [--fetch BEATS:COUNT:FILE]… [--repeat N]\n"
          "           [--expect-array N] [--expect-hash HEX] [--expect-program HEX]\n"
@@ -62,14 +63,14 @@ const char* usage() {
          "A beat is 16 bytes. Offsets count from the start of the window.\n"
          "exit status: 0 ok, 2 usage, 10 no device, 11 refused identity, 12 window too small,\n"
          "    13 accelerator error, 14 time-out, 15 file not readable or writable, 16 busy,\n"
-         "    17 lost interrupt\n";
+         "    17 lost interrupt, 18 registers or buffer broken\n";
 }
 
 Arguments parse(int count, char** values) {
   Arguments result;
   if (count < 2) throw Failure(Outcome::USAGE, "no command");
   result.command = values[1];
-  if (result.command != "identify" && result.command != "run") {
+  if (result.command != "identify" && result.command != "check" && result.command != "run") {
     throw Failure(Outcome::USAGE, "no command '" + result.command + "'");
   }
   bool placed = false;

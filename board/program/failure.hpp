@@ -8,16 +8,17 @@
 namespace xlic_board {
 
 enum class Outcome : int {
-  OK = 0,              // it ended well
-  USAGE = 2,           // the command line makes no sense
-  NO_DEVICE = 10,      // a device is absent, cannot be opened or mapped
-  REFUSED = 11,        // the accelerator or the program is not the one expected
-  WINDOW = 12,         // the buffer is too small, or an access would leave the window
-  ACCELERATOR = 13,    // it stopped with an error, or ended with nonsense
-  TIMEOUT = 14,        // it did not end in time
-  IO = 15,             // a file cannot be read or written
-  BUSY = 16,           // it runs already, or its interrupt cannot be acknowledged
-  LOST_INTERRUPT = 17  // it ended, but the interrupt did not come
+  OK = 0,               // it ended well
+  USAGE = 2,            // the command line makes no sense
+  NO_DEVICE = 10,       // a device is absent, cannot be opened or mapped
+  REFUSED = 11,         // the accelerator or the program is not the one expected
+  WINDOW = 12,          // the buffer is too small, or an access would leave the window
+  ACCELERATOR = 13,     // it stopped with an error, or ended with nonsense
+  TIMEOUT = 14,         // it did not end in time
+  IO = 15,              // a file cannot be read or written
+  BUSY = 16,            // it runs already, or its interrupt cannot be acknowledged
+  LOST_INTERRUPT = 17,  // it ended, but the interrupt did not come
+  BROKEN = 18           // a register or the buffer does not hold what was written
 };
 
 inline const char* name(Outcome outcome) {
@@ -32,6 +33,7 @@ inline const char* name(Outcome outcome) {
     case Outcome::IO: return "io";
     case Outcome::BUSY: return "busy";
     case Outcome::LOST_INTERRUPT: return "lost-interrupt";
+    case Outcome::BROKEN: return "broken";
   }
   return "unknown";
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "check.hpp"
 #include "device.hpp"
 #include "failure.hpp"
 #include "json.hpp"
@@ -35,9 +36,11 @@ void tell(const std::string& text, const std::string& path) {
 Outcome work(const Arguments& arguments, Report& report, std::string& message) {
   try {
     const bool running = arguments.command == "run";
-    const Device device(arguments, running);
+    const bool checking = arguments.command == "check";
+    const Device device(arguments, running || checking);
     identify(device, arguments, report);
     if (running) run(device, arguments, report);
+    if (checking) check(device, report);
     return Outcome::OK;
   } catch (const Failure& failure) {
     message = failure.what();

@@ -97,8 +97,7 @@ void acknowledge(const Device& device) {
 }
 
 void prepare(const Device& device, const Arguments& arguments) {
-  const auto idle = [&] { return bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE); };
-  if (!settles(idle)) throw Failure(Outcome::BUSY, "the accelerator is still running");
+  wait_idle(device);
   acknowledge(device);
   const std::uint64_t address = device.buffer_address();
   const auto low = std::uint32_t(address), high = std::uint32_t(address >> 32);
@@ -224,6 +223,11 @@ void check_stretch(const Arguments& arguments, const Stretch& part, const std::s
 }
 
 }  // namespace
+
+void wait_idle(const Device& device) {
+  const auto idle = [&] { return bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE); };
+  if (!settles(idle)) throw Failure(Outcome::BUSY, "the accelerator is still running");
+}
 
 void identify(const Device& device, const Arguments& arguments, Report& report) {
   Identity& found = report.identity;

@@ -44,6 +44,9 @@ struct Report {
 // Reads the identity and refuses what is no accelerator of this interface: Failure(REFUSED).
 void identify(const Device& device, const Arguments& arguments, Report& report);
 
+// Waits until it is idle: Failure(BUSY).
+void wait_idle(const Device& device);
+
 // Loads, runs, fetches; fills `report` as far as it comes.
 void run(const Device& device, const Arguments& arguments, Report& report);
 

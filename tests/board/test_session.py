@@ -28,7 +28,6 @@ from xlic.board.policy import Repeatability
 from xlic.board.ssh import Link
 from xlic.board.status import read_status
 from xlic.board.virtual.bitstream import make_bitstream
-from xlic.board.virtual.fixtures import virtual_board, virtual_board_session  # noqa: F401
 from xlic.rungs.board import BoardRung
 
 pytest.importorskip("paramiko", reason="needs paramiko: pip install paramiko")
@@ -45,7 +44,7 @@ def bitstream(tmp_path_factory):
 
 
 @pytest.fixture
-def config(virtual_board, bitstream):  # noqa: F811
+def config(virtual_board, bitstream):
     board = Board("virtual", bitstream=bitstream, limits=Limits(run=3))
     return replace(resolve(board, virtual_board), lease=LeaseSettings(wait=0, owner="test"))
 
@@ -118,7 +117,7 @@ def test_another_design_is_refused(session):
 
 
 @pytest.mark.selfcheck
-def test_an_old_bitstream_is_refused(virtual_board, config):  # noqa: F811
+def test_an_old_bitstream_is_refused(virtual_board, config):
     with (
         virtual_board.faults.stale_bitstream(),
         pytest.raises(IdentityError, match="sources hash"),
@@ -130,7 +129,7 @@ def test_an_old_bitstream_is_refused(virtual_board, config):  # noqa: F811
 
 
 @pytest.mark.selfcheck
-def test_a_run_that_never_ends_is_a_time_out_and_the_next_one_works(virtual_board, config):  # noqa: F811
+def test_a_run_that_never_ends_is_a_time_out_and_the_next_one_works(virtual_board, config):
     short = replace(config, limits=Limits(run=0.5))
     with open_session(short, sources="hls") as session:
         with virtual_board.faults.never_finishes(), pytest.raises(AcceleratorTimeoutError):
@@ -140,7 +139,7 @@ def test_a_run_that_never_ends_is_a_time_out_and_the_next_one_works(virtual_boar
 
 
 @pytest.mark.selfcheck
-def test_a_lost_interrupt_is_told(virtual_board, session):  # noqa: F811
+def test_a_lost_interrupt_is_told(virtual_board, session):
     with virtual_board.faults.lost_interrupts(), pytest.raises(LostInterruptError):
         session.run(compiled("encode"), values("encode"))
     session.run(compiled("encode"), values("encode"))
@@ -148,7 +147,7 @@ def test_a_lost_interrupt_is_told(virtual_board, session):  # noqa: F811
 
 @pytest.mark.selfcheck
 def test_a_wrong_bit_is_a_deterministic_mismatch_and_never_retried_into_green(
-    virtual_board,  # noqa: F811
+    virtual_board,
     session,
 ):
     with virtual_board.faults.wrong_output():
@@ -160,7 +159,7 @@ def test_a_wrong_bit_is_a_deterministic_mismatch_and_never_retried_into_green(
 
 
 @pytest.mark.selfcheck
-def test_a_reset_is_recovered_from_and_counted(virtual_board, session):  # noqa: F811
+def test_a_reset_is_recovered_from_and_counted(virtual_board, session):
     virtual_board.reset()
     time.sleep(1)
     (result,) = compare(session, transforms=("encode",))
@@ -170,7 +169,7 @@ def test_a_reset_is_recovered_from_and_counted(virtual_board, session):  # noqa:
 
 
 @pytest.mark.selfcheck
-def test_a_cable_pulled_for_a_while_is_recovered_from(virtual_board, config):  # noqa: F811
+def test_a_cable_pulled_for_a_while_is_recovered_from(virtual_board, config):
     patient = replace(config, limits=Limits(command=2, connect=10, transfer=2, run=3))
     with open_session(patient, sources="hls") as session:
         with virtual_board.faults.link_down():
@@ -190,7 +189,7 @@ def test_a_cable_pulled_for_a_while_is_recovered_from(virtual_board, config):  #
 
 
 @pytest.mark.selfcheck
-def test_a_full_disk_is_infrastructure(virtual_board, config):  # noqa: F811
+def test_a_full_disk_is_infrastructure(virtual_board, config):
     with (
         virtual_board.faults.full_disk(),
         pytest.raises(InfrastructureError),
@@ -201,7 +200,7 @@ def test_a_full_disk_is_infrastructure(virtual_board, config):  # noqa: F811
 
 @pytest.mark.selfcheck
 @pytest.mark.parametrize("fault", ["no_sftp", "rsa_only", "clock_skew"])
-def test_a_board_without_comforts_works(virtual_board, config, fault):  # noqa: F811
+def test_a_board_without_comforts_works(virtual_board, config, fault):
     with getattr(virtual_board.faults, fault)(), open_session(config, sources="hls") as session:
         assert all(result.equal for result in compare(session))
 

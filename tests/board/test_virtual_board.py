@@ -24,7 +24,6 @@ from tests.hls.programs import TINY
 from xlic.board.config import Board
 from xlic.board.virtual import layout
 from xlic.board.virtual.bitstream import VirtualBitstream, current_hash
-from xlic.board.virtual.fixtures import virtual_board, virtual_board_session  # noqa: F401
 from xlic.errors import MissingToolError
 
 paramiko = pytest.importorskip("paramiko", reason="needs paramiko: pip install paramiko")
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.board
 
 
 @pytest.fixture
-def ssh(virtual_board):  # noqa: F811
+def ssh(virtual_board):
     with connected(virtual_board) as client:
         yield client
 
@@ -46,7 +45,7 @@ def test_is_an_arm_board_with_the_run_s_host_key(ssh):
     assert ssh.get_transport().get_remote_server_key().get_name() == "ssh-ed25519"
 
 
-def test_no_other_key_and_no_password_opens_it(virtual_board, tmp_path):  # noqa: F811
+def test_no_other_key_and_no_password_opens_it(virtual_board, tmp_path):
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     for options in ({"key_filename": str(other)}, {"key_filename": None, "password": ""}):
@@ -64,7 +63,7 @@ def test_no_other_key_and_no_password_opens_it(virtual_board, tmp_path):  # noqa
         client.close()
 
 
-def test_is_reached_from_this_machine_only(virtual_board):  # noqa: F811
+def test_is_reached_from_this_machine_only(virtual_board):
     ports = {virtual_board.ssh_address[1], int(virtual_board.serial_url.rpartition(":")[2])}
     listening = [line.split()[1:4] for line in open("/proc/net/tcp")][1:]  # noqa: PTH123, SIM115
     found = {address for address, _, kind in listening if kind == "0A"}
@@ -80,12 +79,12 @@ def test_has_no_way_out(ssh):
     assert "default" not in text
 
 
-def test_key_is_private_and_folder_too(virtual_board):  # noqa: F811
+def test_key_is_private_and_folder_too(virtual_board):
     assert virtual_board.key_file.stat().st_mode & 0o077 == 0
     assert virtual_board.folder.stat().st_mode & 0o077 == 0
 
 
-def test_console_takes_a_login(virtual_board):  # noqa: F811
+def test_console_takes_a_login(virtual_board):
     since = virtual_board.console_log.stat().st_size
     host, _, port = virtual_board.serial_url.removeprefix("socket://").partition(":")
     with socket.create_connection((host, int(port)), 5) as console:
@@ -101,7 +100,7 @@ def test_console_takes_a_login(virtual_board):  # noqa: F811
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} ", line) for line in lines)
 
 
-def test_console_has_many_readers(virtual_board):  # noqa: F811
+def test_console_has_many_readers(virtual_board):
     host, _, port = virtual_board.serial_url.removeprefix("socket://").partition(":")
     clients = [socket.create_connection((host, int(port)), 5) for _ in range(3)]
     time.sleep(0.3)
@@ -140,7 +139,7 @@ def test_fpga_manager_tells_states_and_errors_as_linux_does(ssh, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["bit", "noise", "crc", "empty"])
-def test_fpga_manager_refuses_what_is_no_bin_file(ssh, virtual_board, damage):  # noqa: F811
+def test_fpga_manager_refuses_what_is_no_bin_file(ssh, virtual_board, damage):
     bitstream = VirtualBitstream(TINY)
     good = bitstream.to_bin()
     data = {
@@ -167,7 +166,7 @@ def test_another_s_bitstream_loads_and_answers_nothing(ssh):
     assert state(ssh) == "operating"
 
 
-def test_buffer_is_seen_from_both_sides(ssh, virtual_board):  # noqa: F811
+def test_buffer_is_seen_from_both_sides(ssh, virtual_board):
     folder = "/sys/class/u-dma-buf/udmabuf0"
     text = run(ssh, f"cat {folder}/phys_addr {folder}/size")[1].split()
     assert [int(word, 0) for word in text] == [layout.BUFFER.address, layout.BUFFER.bytes]
@@ -191,7 +190,7 @@ def test_uio_shows_a_page_of_registers(ssh):
 
 @pytest.mark.parametrize("mode", ["", "poll"])
 @pytest.mark.parametrize("kind", ["hls", "rtl"])
-def test_runs_a_program(ssh, virtual_board, tmp_path, kind, mode):  # noqa: F811
+def test_runs_a_program(ssh, virtual_board, tmp_path, kind, mode):
     try:
         load(ssh, tmp_path, kind)
     except MissingToolError as error:
@@ -205,7 +204,7 @@ def test_runs_a_program(ssh, virtual_board, tmp_path, kind, mode):  # noqa: F811
     assert wrong_tensors(virtual_board, program) == []
 
 
-def test_every_run_gives_one_interrupt(ssh, virtual_board, tmp_path):  # noqa: F811
+def test_every_run_gives_one_interrupt(ssh, virtual_board, tmp_path):
     load(ssh, tmp_path)
     program = place(virtual_board)
     count = "cat /sys/class/uio/uio0/event"
@@ -216,7 +215,7 @@ def test_every_run_gives_one_interrupt(ssh, virtual_board, tmp_path):  # noqa: F
     assert int(run(ssh, count)[1]) - before == 10
 
 
-def test_an_error_of_the_accelerator_is_told(ssh, virtual_board, tmp_path):  # noqa: F811
+def test_an_error_of_the_accelerator_is_told(ssh, virtual_board, tmp_path):
     load(ssh, tmp_path)
     program = place(virtual_board)
     virtual_board.buffer[program.memory.program * 16] ^= 1
@@ -225,7 +224,7 @@ def test_an_error_of_the_accelerator_is_told(ssh, virtual_board, tmp_path):  # n
     assert text.startswith("error 1 ")
 
 
-def test_reset_clears_logic_and_files(virtual_board, tmp_path):  # noqa: F811
+def test_reset_clears_logic_and_files(virtual_board, tmp_path):
     with connected(virtual_board) as client:
         load(client, tmp_path)
     virtual_board.reset()
@@ -236,7 +235,7 @@ def test_reset_clears_logic_and_files(virtual_board, tmp_path):  # noqa: F811
     assert not virtual_board.status()["pl"]["loaded"]
 
 
-def test_reboot_from_within_is_a_reset_too(virtual_board, tmp_path):  # noqa: F811
+def test_reboot_from_within_is_a_reset_too(virtual_board, tmp_path):
     with connected(virtual_board) as client:
         load(client, tmp_path)
         since = virtual_board.console_log.stat().st_size
@@ -246,7 +245,7 @@ def test_reboot_from_within_is_a_reset_too(virtual_board, tmp_path):  # noqa: F8
     assert not virtual_board.status()["pl"]["loaded"]
 
 
-def test_power_cycle_keeps_ports_and_keys_and_loses_memory(virtual_board):  # noqa: F811
+def test_power_cycle_keeps_ports_and_keys_and_loses_memory(virtual_board):
     before = virtual_board.ssh_address, virtual_board.serial_url
     virtual_board.buffer[:5] = 7
     virtual_board.power_off()
@@ -259,7 +258,7 @@ def test_power_cycle_keeps_ports_and_keys_and_loses_memory(virtual_board):  # no
     assert not virtual_board.buffer[:5].any()
 
 
-def test_commands_of_a_board_file_press_button_and_switch(virtual_board):  # noqa: F811
+def test_commands_of_a_board_file_press_button_and_switch(virtual_board):
     for command, mark in (
         (virtual_board.reset_command, "--- reset ---"),
         (virtual_board.power_command, "--- power on ---"),
@@ -270,18 +269,18 @@ def test_commands_of_a_board_file_press_button_and_switch(virtual_board):  # noq
         virtual_board.wait_for_ssh()
 
 
-def test_dhcp_brings_a_lost_address_back(virtual_board):  # noqa: F811
+def test_dhcp_brings_a_lost_address_back(virtual_board):
     virtual_board.service("ip addr flush dev eth0; ip link set eth0 down")
     virtual_board.service("ip link set eth0 up; udhcpc -n -q -i eth0")
     virtual_board.wait_for_ssh(20)
 
 
-def test_is_a_board_by_its_options(virtual_board):  # noqa: F811
+def test_is_a_board_by_its_options(virtual_board):
     board = Board(**virtual_board.options)
     assert (board.host, board.port) == virtual_board.ssh_address
 
 
-def test_takes_little_of_the_host(virtual_board):  # noqa: F811
+def test_takes_little_of_the_host(virtual_board):
     from pathlib import Path
 
     pids = [*virtual_board.status()["processes"].values(), virtual_board._pid]

@@ -18,14 +18,13 @@ from tests.board.test_virtual_support import (
 )
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.faults import OTHER_SOURCES
-from xlic.board.virtual.fixtures import virtual_board, virtual_board_session  # noqa: F401
 
 paramiko = pytest.importorskip("paramiko", reason="needs paramiko: pip install paramiko")
 pytestmark = [pytest.mark.board, pytest.mark.selfcheck]
 
 
 @pytest.fixture
-def board(virtual_board):  # noqa: F811
+def board(virtual_board):
     return virtual_board
 
 

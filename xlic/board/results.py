@@ -39,6 +39,7 @@ class Outcome(IntEnum):
     IO = 15
     BUSY = 16
     LOST_INTERRUPT = 17
+    BROKEN = 18
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,14 @@ def failure(result: Result) -> XlicError | None:
         Outcome.IO: InfrastructureError,
         Outcome.BUSY: InfrastructureError,
         Outcome.LOST_INTERRUPT: LostInterruptError,
+        Outcome.BROKEN: AcceleratorError,
     }
     remedies = {
         Outcome.NO_DEVICE: "; are the device-tree overlay and the udmabuf driver loaded?",
         Outcome.REFUSED: "; load the right bitstream, or compile for this one",
         Outcome.WINDOW: "; give the board a larger udmabuf, or use a smaller picture",
         Outcome.LOST_INTERRUPT: "; is the interrupt in the device tree that of the design?",
+        Outcome.BROKEN: "; are addresses and sizes in the device tree those of the design?",
     }
     if result.outcome is Outcome.OK:
         return None

@@ -47,6 +47,7 @@ from xlic.board.results import (
     parse_result,
     require_design,
 )
+from xlic.board.sensors import read_sensors
 from xlic.board.shell import checked, quoted
 from xlic.board.ssh import Link
 from xlic.board.transfer import Store, Traffic, local_path
@@ -144,8 +145,6 @@ class BoardSession:
 
     def __enter__(self) -> BoardSession:
         try:
-            self._stack.callback(self._close_link)
-            self._stack.callback(self._heartbeat.close)
             if self._artifacts is None:
                 folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-"))
                 self._artifacts = Path(folder)
@@ -161,10 +160,17 @@ class BoardSession:
 
     def close(self) -> None:
         """Give the board back and hang up."""
+        self.rest()
+        self._stack.close()
+
+    def rest(self) -> None:
+        """Give the board back until the next run, which takes and prepares it again."""
+        self._ready = False
         if self._lease is not None:
             self._lease.release()
             self._lease = None
-        self._stack.close()
+        self._heartbeat.close()
+        self._close_link()
 
     def run(
         self,
@@ -195,6 +201,34 @@ class BoardSession:
         last = result.repeats[-1]
         execution = Execution(last.cycles, last.counters)
         return BoardRun(execution, result.repeats, tensors, tuple(self.failures))
+
+    def check(self) -> Result:
+        """Whether registers and buffer hold what is written to them; overwrites the buffer.
+
+        Raises:
+            AcceleratorError: they do not; names the address and both values.
+            InfrastructureError: the way to it failed, again and again.
+        """
+
+        def act() -> Result:
+            self._open()
+            return self._ask(self._linked(), "check", "checking registers and buffer")
+
+        return self._attempt(act)
+
+    def sensors(self) -> dict[str, float]:
+        """Temperatures, voltages and the like, see :func:`~xlic.board.sensors.read_sensors`."""
+
+        def act() -> dict[str, float]:
+            self._open()
+            limit = Deadline(self.board.limits.command, "reading sensors")
+            return read_sensors(self._linked(), limit)
+
+        return self._attempt(act)
+
+    def reload(self) -> None:
+        """Configure the logic anew before the next run, whatever is loaded."""
+        self._distrust()
 
     def _attempt(self, action: Callable[[], _T]) -> _T:
         def recover(error: InfrastructureError) -> tuple[str, ...]:
@@ -247,27 +281,37 @@ class BoardSession:
         self._identify(link)
         self._ready = True
 
-    def _identify(self, link: Link) -> None:
-        options = [self._program, "identify", *device_options(self.board)]
+    def _ask(self, link: Link, command: str, what: str) -> Result:
+        """A short command of the board's program."""
+        options = [self._program, command, *device_options(self.board)]
         if self._source_hash is not None:
             options += ["--expect-hash", f"{self._source_hash:016x}"]
-        limit = Deadline(self.board.limits.command, "reading the accelerator's identity")
+        limit = Deadline(self.board.limits.command, what)
         done = link.run(f"{self._owned().guard}\nexec {quoted(*options)}", limit)
         result = parse_result(done.output.encode(), done.status)
         error = failure(result)
         if error is not None:
             raise error
-        if result.identity is None:
+        return result
+
+    def _identify(self, link: Link) -> None:
+        found = self._ask(link, "identify", "reading the accelerator's identity").identity
+        if found is None:
             raise InfrastructureError("the board's program did not tell the identity")
-        self._identity = result.identity
+        self._identity = found
 
     def _run(
         self, compiled: Compiled, data: bytes, names: list[str], repeat: int
     ) -> tuple[Result, dict[str, NDArray[Any]]]:
         self._open()
-        if self._link is None or self._store is None:
+        if self._store is None:
             raise InfrastructureError("the session with the board is not open")
-        lease, link, store, limits = self._owned(), self._link, self._store, self.board.limits
+        lease, link, store, limits = (
+            self._owned(),
+            self._linked(),
+            self._store,
+            self.board.limits,
+        )
         require_design(self.identity.design, compiled.design)
         sending = Deadline(limits.transfer, "sending the program and its input")
         program = store.put(compiled.program.to_bytes(), sending)
@@ -400,6 +444,11 @@ class BoardSession:
         if self._lease is None:
             raise LeaseLostError("the board was not leased")
         return self._lease
+
+    def _linked(self) -> Link:
+        if self._link is None:
+            raise InfrastructureError("the session with the board is not open")
+        return self._link
 
     def _close_link(self) -> None:
         if self._link is not None:

@@ -151,7 +151,7 @@ def run(
     ):
         comparison = BoardComparison(BoardRung(quantized, session, repeat), quantized)
         results = comparison.run(pixels, wanted, progress)
-        _show(results, session, json_path)
+        _show(chosen.host, results, session, json_path)
     wrong = [result for result in results if not result.equal]
     if wrong:
         said = "; ".join(str(result) for result in wrong)
@@ -257,10 +257,12 @@ def _resolved(host: str | None, file: str | None, serial: str | None) -> Board:
     return resolve(choose_board(host, file, serial=serial))
 
 
-def _show(results: list[TransformResult], session: BoardSession, json_path: str | None) -> None:
+def _show(
+    host: str, results: list[TransformResult], session: BoardSession, json_path: str | None
+) -> None:
     identity = session.identity
     facts: dict[str, Any] = {
-        "host": session.board.host,
+        "host": host,
         "design": vars(identity.design),
         "source_hash": f"{identity.source_hash:016x}",
         "transforms": [result.as_dict(session.board.clock_hz) for result in results],
@@ -274,7 +276,7 @@ def _show(results: list[TransformResult], session: BoardSession, json_path: str 
     print_table(_table(results, session.board.clock_hz))
     design = identity.design
     print_line(
-        f"board {session.board.host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
+        f"board {host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
         f"sources {identity.source_hash:016x}; {len(session.failures)} infrastructure failures"
     )
     if json_path is not None:

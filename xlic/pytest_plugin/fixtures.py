@@ -88,6 +88,9 @@ def float_rung(weights: Weights) -> FloatRung:
 @pytest.fixture(scope="session")
 def rung(request: pytest.FixtureRequest, weights: Weights, quantized: QuantizedModel) -> Rung:
     """The rung under test; a test that takes it runs once per rung, under the rung's marker."""
+    if request.param == "board":
+        board: Rung = request.getfixturevalue("board_rung")
+        return board
     try:
         return open_rung(request.param, weights, quantized)
     except MissingToolError as error:

@@ -13,10 +13,14 @@ from xlic.accelerator.cocotb_runner import SEED, SIMULATORS
 from xlic.accelerator.sources import RTL_TOP, rtl_sources
 from xlic.errors import InputError, XlicError
 from xlic.images import read_image
-from xlic.pytest_plugin import fixtures
+from xlic.pytest_plugin import board_options, fixtures
 from xlic.pytest_plugin.benches import *  # noqa: F403 - fixtures must be names of the plugin
+from xlic.pytest_plugin.board import *  # noqa: F403
+from xlic.pytest_plugin.board import REPORTS
 from xlic.pytest_plugin.fixtures import *  # noqa: F403
+from xlic.pytest_plugin.outcomes import OutcomeReports
 from xlic.pytest_plugin.pictures import DEFAULT_NAMES, find_images
+from xlic.pytest_plugin.virtual_board import *  # noqa: F403
 from xlic.quantization.model import QuantizedModel, load_quantized
 from xlic.shipped import model_path, weights_path
 from xlic.weights import Weights, load_weights
@@ -30,7 +34,7 @@ MARKERS = {
     "selfcheck": "faults put in on purpose, which must turn the right test red",
     "nightly": "too long for every change",
 }
-RUNGS_UNDER_TEST = ("model", "sim", "hls", "rtl")
+RUNGS_UNDER_TEST = ("model", "sim", "hls", "rtl", "board")
 """Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
 
 REQUANTIZE = "make it with xlic quantize --weights W --calibrate GLOB --out Q"
@@ -121,6 +125,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=SEED,
         help="seed of what cocotb benches draw (default: %(default)s)",
     )
+    board_options.add_options(
+        parser.getgroup("xlic-board", "a ZCU102, or the virtual one, for tests marked board")
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -129,8 +136,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {text}")
     try:
         config.stash[SESSION] = _session(config)
+        config.stash[board_options.BOARD] = board_options.read_options(config)
     except XlicError as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(OutcomeReports(), REPORTS)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -162,11 +171,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if reason := missing():
             pytest.skip(reason)
+    if item.get_closest_marker("board") and (absent := absent_packages()):
+        pytest.skip(f"needs {' and '.join(absent)}: pip install 'xlic[board]'")
 
 
 def has_tensorflow() -> bool:
     """Whether the TensorFlow layer can be imported (without importing it)."""
     return all(importlib.util.find_spec(m) for m in ("tensorflow", "tensorflow_compression"))
+
+
+def absent_packages() -> list[str]:
+    """Python packages that talking to a board needs and that are not installed."""
+    return [name for name in ("paramiko", "serial") if importlib.util.find_spec(name) is None]
 
 
 def _session(config: pytest.Config) -> Session:
