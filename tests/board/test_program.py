@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.board import fake
 from tests.board.fake import BEATS, INPUT, OUTPUT, PROGRAM_AT, WINDOW, Behaviour, FakeBoard
 from xlic.accelerator.isa import MAGIC, Info, Register
+from xlic.accelerator.native_library import HLS_DIR
 from xlic.board.errors import (
     AcceleratorTimeoutError,
     IdentityError,
@@ -248,6 +250,55 @@ def test_host_and_board_agree_about_the_exit_status():
     text = (PROGRAM_DIR / "failure.hpp").read_text()
     found = {name: int(value) for name, value in re.findall(r"^  (\w+) = (\d+),? ", text, re.M)}
     assert found == {outcome.name: outcome.value for outcome in Outcome}
+
+
+@pytest.fixture(scope="session")
+def check_of(tmp_path_factory):
+    """The check of registers and buffer, on a device with faults."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("needs g++: apt-get install g++")
+    folder = tmp_path_factory.mktemp("check")
+    for source in (*PROGRAM_DIR.glob("*.hpp"), PROGRAM_DIR / "check.cpp"):
+        shutil.copy(source, folder)
+    here = Path(__file__).parent
+    shutil.copy(here / "broken_device.hpp", folder / "device.hpp")
+    shutil.copy(here / "broken_device.cpp", folder)
+    sources = [folder / "broken_device.cpp", folder / "check.cpp"]
+    subprocess.run(
+        [compiler, "-std=c++17", "-O1", f"-I{HLS_DIR}", *sources, "-o", folder / "check"],
+        check=True,
+    )
+    return folder / "check"
+
+
+FAULTS = {
+    "bit stuck": "register 0x30 holds 0x",
+    "one register": "register 0x",
+    "not written": "register 0x",
+    "address line": "buffer byte 0x",
+    "data line": "buffer byte 0x0 holds 0x",
+    "last word": "buffer byte 0x3ffff8 holds 0x",
+}
+
+
+@pytest.mark.selfcheck
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_registers_or_buffer_is_found_and_named(check_of, fault):
+    done = subprocess.run([check_of, fault], capture_output=True, text=True, check=False)
+    assert done.returncode == Outcome.BROKEN
+    assert done.stdout.startswith(FAULTS[fault])
+
+
+def test_registers_and_buffer_without_a_fault_pass(check_of, program, tmp_path):
+    assert subprocess.run([check_of, "none"], check=False).returncode == Outcome.OK
+    board = FakeBoard(tmp_path, Behaviour(), 1 << 20)
+    words = [program, "check", *board.options]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=30)
+    board.stop()
+    result = parse_result(done.stdout, done.returncode)
+    assert result.outcome is Outcome.OK
+    assert result.buffer_bytes == 1 << 20
 
 
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-g++") is None, reason="no cross compiler")
