@@ -13,6 +13,7 @@ if {$build eq ""} { error "usage: -tclargs BUILD \[VLNV IP_REPOSITORY\]" }
 set build [file normalize $build]
 if {$vlnv eq ""} { set vlnv $xlic_vlnv }
 if {$repository eq ""} { set repository $build/ip }
+file delete -force $build/xlic.bit $build/xlic.bin $build/xlic.xsa
 
 create_project -force -part $xlic_part zcu102 $build/zcu102
 set boards [lsort -dictionary [get_board_parts $xlic_board_part]]
@@ -76,13 +77,16 @@ assign_bd_address -offset $xlic_register_address -range $xlic_register_bytes \
     [get_bd_addr_segs -of_objects [get_bd_intf_pins accelerator/s_axi_control]]
 dict for {port hp} $xlic_memory_ports {
     set space [get_bd_addr_spaces -of_objects [get_bd_intf_pins accelerator/$port]]
+    set memory 0
     foreach segment [get_bd_addr_segs ps/SAXIGP[expr {$hp + 2}]/*] {
         if {[string match */HP${hp}_DDR_LOW $segment]} {
             assign_bd_address -target_address_space $space $segment
+            incr memory
         } else {
             exclude_bd_addr_seg -target_address_space $space $segment
         }
     }
+    if {$memory != 1} { error "the processor has no HP${hp}_DDR_LOW for $port" }
 }
 validate_bd_design
 save_bd_design

@@ -36,6 +36,7 @@ class Limits:
         bitstream: configuring the programmable logic.
         run: one run of the accelerator; the program on the board gives up after that.
         boot: from a reset or power-on until SSH answers.
+        console: logging in on the serial console and mending the network.
     """
 
     connect: float = 15.0
@@ -44,6 +45,7 @@ class Limits:
     bitstream: float = 60.0
     run: float = 60.0
     boot: float = 120.0
+    console: float = 60.0
 
 
 @dataclass(frozen=True)

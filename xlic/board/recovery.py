@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from xlic.board.ssh import Link
 
 Connect = Callable[[Deadline], "Link"]
-_CONSOLE = 60.0
 _COMMAND = 60.0
 _BETWEEN = 1.0
 
@@ -97,7 +96,8 @@ class Recovery:
     def _mend_network(self) -> None:
         if self._console is None:
             return
-        deadline = Deadline(_CONSOLE, "mending the network by the console")
+        patience = self._board.limits.console
+        deadline = Deadline(patience, "mending the network by the console")
         with self._console() as console:
             login(console, self._board.serial_user, self._password, deadline)
             for line in self._board.network_repair:

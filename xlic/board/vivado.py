@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,8 +120,7 @@ def parameters_tcl(platform: Platform | None = None, design: Design | None = Non
         "data_bits": str(_data_bits()),
     }
     logical = {
-        name: "{%s}" % "\n       ".join(textwrap.wrap(" ".join(port.bus[1] for port in ports), 88))
-        for name, ports in interfaces().items()
+        name: _tcl_list(port.bus[1] for port in ports) for name, ports in interfaces().items()
     }
     lines = [f"# {_HEAD}"]
     lines += [f"set xlic_{name} {{{value}}}" for name, value in values.items()]
@@ -231,6 +230,12 @@ def _tcl_dict(name: str, values: Mapping[str, object], remark: str = "") -> list
     return [*head, f"set xlic_{name} [dict create \\", *entries, "]"]
 
 
+def _tcl_list(names: Iterable[str]) -> str:
+    indent = " " * 8
+    filled = textwrap.fill(" ".join(names), 96, initial_indent=indent, subsequent_indent=indent)
+    return "{\n" + filled + "\n    }"
+
+
 def _wrapped(interface: str, ports: list[Port]) -> str:
     kind, _, mode = _SIGNALS.get(
         interface, ("interface:aximm", "", "master" if interface.startswith("m_") else "slave")
@@ -336,8 +341,7 @@ _OVERLAY = """\
 		interrupts = <0 {spi} 4>;
 	}};
 
-	/* No dma-coherent, for the HP ports are not. Opened with O_SYNC, as the board's program does,
-	 * sync-mode 2 is an uncached mapping that combines writes. */
+	/* Not dma-coherent, as the HP ports are not. Opened with O_SYNC: uncached, writes combined. */
 	udmabuf0 {{
 		compatible = "ikwzm,u-dma-buf";
 		device-name = "udmabuf0";

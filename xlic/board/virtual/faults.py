@@ -206,6 +206,22 @@ class Faults:
             self._service(f"[ ! -e {_SFTP}.off ] || mv {_SFTP}.off {_SFTP}")
 
     @contextmanager
+    def corrupt_upload(self) -> Iterator[None]:
+        """Files that are sent arrive with a byte too much; there is no SFTP server meanwhile."""
+        with self.no_sftp():
+            # What a file without SFTP is written by.
+            lines = ("#!/bin/sh", "[ $# != 0 ] || printf x", 'exec busybox cat "$@"')
+            text = " ".join(shlex.quote(line) for line in lines)
+            self._service(
+                f"printf '%s\\n' {text} > /bin/cat.bad && chmod 755 /bin/cat.bad && "
+                "mv /bin/cat /bin/cat.good && mv /bin/cat.bad /bin/cat"
+            )
+            try:
+                yield
+            finally:
+                self._service("[ ! -e /bin/cat.good ] || mv /bin/cat.good /bin/cat")
+
+    @contextmanager
     def rsa_only(self) -> Iterator[None]:
         """The SSH server has an RSA host key and no other."""
         self._service("/etc/sshd start rsa")

@@ -1,0 +1,242 @@
+"""Every fault of the virtual board: the right outcome, in time, and nothing left behind.
+
+docs/board.md has the same table; a test compares them.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.board.local import limit
+from tests.board.tiny import compare
+from tests.hls.programs import compiled, values
+from xlic.board.config import LeaseSettings, Limits
+from xlic.board.connect import open_session
+from xlic.board.errors import (
+    AcceleratorTimeoutError,
+    IdentityError,
+    InfrastructureError,
+    LostInterruptError,
+    TransferError,
+)
+from xlic.board.lease import Lease
+from xlic.board.policy import Repeatability
+from xlic.board.ssh import Link
+from xlic.board.status import read_status
+
+pytestmark = [pytest.mark.board, pytest.mark.selfcheck]
+
+SHORT = Limits(command=3, connect=3, transfer=5, run=1, boot=20, console=3)
+"""Patience of these tests; a board's own is longer."""
+BOOT_ONCE = 45.0
+"""Seconds for a way down, what is tried before the board is restarted, and its start."""
+
+
+@contextmanager
+def within(seconds: float):
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < seconds
+
+
+@pytest.fixture
+def board(tiny_board, virtual_board):
+    """Short of patience; afterwards nothing of a run may be left on either side."""
+    threads = set(threading.enumerate())
+    yield replace(tiny_board, limits=SHORT)
+    left = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in left:
+        thread.join(5)
+    assert not [thread for thread in left if thread.is_alive()]
+    assert virtual_board.service("pidof xlic-board; ls /tmp/xlic/runs 2> /dev/null; true") == ""
+    assert read_status(tiny_board)["held by"] is None
+    with open_session(tiny_board, logic="hls") as session:
+        assert all(result.equal for result in compare(session))
+        assert session.failures == []
+
+
+def encode(session):
+    return session.run(compiled("encode"), values("encode"))
+
+
+# ---- recovered from, and counted
+
+
+def test_link_down_for_a_while(board, virtual_board):
+    with within(BOOT_ONCE), open_session(board, logic="hls", say=print) as session:
+        results = []
+        with virtual_board.faults.link_down():
+            thread = threading.Thread(target=lambda: results.extend(compare(session)))
+            thread.start()
+            time.sleep(5)
+        thread.join(BOOT_ONCE)
+        assert [result.equal for result in results] == [True, True]
+        assert session.failures
+        assert any(line.endswith("helped") for line in session.done)
+
+
+def test_link_flapping(board, virtual_board):
+    with within(2 * BOOT_ONCE), virtual_board.faults.link_flapping():
+        patient = replace(board, limits=replace(SHORT, command=10, connect=10), attempts=5)
+        with open_session(patient, logic="hls", say=print) as session:
+            assert all(result.equal for result in compare(session))
+
+
+def test_slow_network(board, virtual_board):
+    patient = replace(board, limits=replace(SHORT, command=20, connect=20, transfer=60))
+    with within(90), virtual_board.faults.slow_network(20):
+        with open_session(patient, logic="hls", say=print) as session:
+            assert all(result.equal for result in compare(session))
+            assert session.failures == []
+
+
+def test_hang(board, virtual_board):
+    with open_session(board, logic="hls", say=print) as session:
+        with within(BOOT_ONCE), virtual_board.faults.hang():
+            encode(session)
+        assert session.failures
+        assert re.match(r"reset: helped", session.done[-1])
+        assert [line.partition(":")[0] for line in session.done] == ["ssh", "console", "reset"]
+
+
+def test_kernel_panic(board, virtual_board):
+    with open_session(board, logic="hls", say=print) as session:
+        with within(BOOT_ONCE), virtual_board.faults.kernel_panic():
+            encode(session)
+        assert session.failures
+        assert session.done[-1] == "reset: helped"
+
+
+def test_reset_in_run(board, virtual_board):
+    with open_session(board, logic="hls", say=print) as session:
+        with within(BOOT_ONCE), virtual_board.faults.reset_in_run():
+            for _ in range(20):
+                encode(session)
+                if session.failures:
+                    break
+        assert session.failures
+        assert session.done[-1] == "ssh: helped"
+
+
+# ---- infrastructure errors
+
+
+def test_link_down_for_good(board, virtual_board):
+    steps = "ssh: .*console: .*reset: .*power: "
+    with open_session(replace(board, limits=replace(SHORT, boot=8)), logic="hls") as session:
+        with virtual_board.faults.link_down(), within(60):
+            with pytest.raises(InfrastructureError, match=steps):
+                encode(session)
+
+
+def test_corrupt_upload(board, virtual_board):
+    with virtual_board.faults.corrupt_upload(), within(BOOT_ONCE), ExitStack() as stack:
+        virtual_board.service("rm -rf /tmp/xlic/store")
+        with pytest.raises(TransferError, match="did not arrive on the board as it was sent"):
+            stack.enter_context(open_session(board, logic="hls"))
+    assert virtual_board.service("ls /tmp/xlic/store") == "", "nothing damaged is kept"
+
+
+def test_full_disk(board, virtual_board):
+    virtual_board.service("rm -rf /tmp/xlic")
+    with virtual_board.faults.full_disk(), within(BOOT_ONCE), ExitStack() as stack:
+        with pytest.raises(InfrastructureError):
+            stack.enter_context(open_session(board, logic="hls"))
+
+
+def test_full_disk_for_the_bitstream(board, virtual_board):
+    virtual_board.service("rm -f /lib/firmware/xlic-* /tmp/xlic/bitstream")
+    with virtual_board.faults.full_disk("/"), within(BOOT_ONCE), ExitStack() as stack:
+        with pytest.raises(InfrastructureError, match="cannot be written; is there room"):
+            stack.enter_context(open_session(board, logic="hls"))
+
+
+# ---- the accelerator's own, never retried
+
+
+def test_stale_bitstream(board, virtual_board):
+    with virtual_board.faults.stale_bitstream(), within(20), ExitStack() as stack:
+        with pytest.raises(IdentityError, match="sources hash"):
+            stack.enter_context(open_session(board, logic="hls"))
+
+
+def test_never_finishes(board, virtual_board):
+    with open_session(board, logic="hls") as session:
+        with virtual_board.faults.never_finishes(), within(15):
+            with pytest.raises(AcceleratorTimeoutError, match="did not end within 1000 ms"):
+                encode(session)
+        assert session.failures == []
+        encode(session)
+
+
+def test_never_finishes_leaves_poison_where_results_would_be(board, virtual_board):
+    with open_session(board, logic="hls") as session, virtual_board.faults.never_finishes():
+        with pytest.raises(AcceleratorTimeoutError):
+            encode(session)
+        output = compiled("encode").memory.tensor(compiled("encode").output)
+        begin = 16 * output.offset
+        assert (virtual_board.buffer[begin : begin + 16 * output.beats] == 0xA5).all()
+
+
+def test_lost_interrupts(board, virtual_board):
+    with open_session(board, logic="hls") as session:
+        with virtual_board.faults.lost_interrupts(), within(15):
+            with pytest.raises(LostInterruptError, match="is the interrupt in the device tree"):
+                encode(session)
+        assert session.failures == []
+
+
+def test_wrong_output(board, virtual_board):
+    with open_session(board, logic="hls") as session:
+        with virtual_board.faults.wrong_output(), within(30):
+            (result,) = compare(session, transforms=("encode",))
+        assert not result.equal
+        assert result.different == 1
+        assert result.first_wrong == "ana_2"
+        assert result.repeatability is Repeatability.DETERMINISTIC
+        assert session.failures == []
+
+
+# ---- no fault at all to a harness that is up to it
+
+
+@pytest.mark.parametrize("fault", ["no_sftp", "rsa_only", "clock_skew"])
+def test_a_board_without_comforts_works(board, virtual_board, fault):
+    with (
+        getattr(virtual_board.faults, fault)(),
+        within(30),
+        open_session(board, logic="hls", say=print) as session,
+    ):
+        assert all(result.equal for result in compare(session))
+        assert session.failures == []
+
+
+def test_a_lease_of_a_dead_owner_is_taken_over_and_that_is_told(board):
+    said = []
+    with Link(board) as link:
+        Lease(link, board.folder, LeaseSettings(expiry=2, owner="dead", wait=0)).acquire()
+        waiting = replace(board, lease=replace(board.lease, wait=20))
+        with within(30), open_session(waiting, logic="hls", say=said.append) as session:
+            encode(session)
+        assert "log" in link.run(f"ls {board.folder}/lease", limit()).output
+    assert any("waiting for the board, held by dead@" in line for line in said)
+    assert any("took over the board from dead@" in line for line in said)
+
+
+def test_the_documentation_lists_every_fault():
+    text = (Path(__file__).parents[2] / "docs/board.md").read_text("utf-8")
+    source = Path(__file__).read_text("utf-8")
+    faults = set(re.findall(r"virtual_board\.faults\.(\w+)\(", source))
+    faults |= {"no_sftp", "rsa_only", "clock_skew"}
+    from xlic.board.virtual.faults import Faults
+
+    public = {name for name in vars(Faults) if not name.startswith("_")}
+    assert faults == public
+    assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) >= public
