@@ -91,10 +91,13 @@ def test_link_flapping(board, virtual_board):
 
 def test_slow_network(board, virtual_board):
     patient = replace(board, limits=replace(SHORT, command=20, connect=20, transfer=60))
-    with within(90), virtual_board.faults.slow_network(20):
-        with open_session(patient, logic="hls", say=print) as session:
-            assert all(result.equal for result in compare(session))
-            assert session.failures == []
+    with (
+        within(90),
+        virtual_board.faults.slow_network(20),
+        open_session(patient, logic="hls", say=print) as session,
+    ):
+        assert all(result.equal for result in compare(session))
+        assert session.failures == []
 
 
 def test_hang(board, virtual_board):
@@ -130,10 +133,13 @@ def test_reset_in_run(board, virtual_board):
 
 def test_link_down_for_good(board, virtual_board):
     steps = "ssh: .*console: .*reset: .*power: "
-    with open_session(replace(board, limits=replace(SHORT, boot=8)), logic="hls") as session:
-        with virtual_board.faults.link_down(), within(60):
-            with pytest.raises(InfrastructureError, match=steps):
-                encode(session)
+    with (
+        open_session(replace(board, limits=replace(SHORT, boot=8)), logic="hls") as session,
+        virtual_board.faults.link_down(),
+        within(60),
+        pytest.raises(InfrastructureError, match=steps),
+    ):
+        encode(session)
 
 
 def test_corrupt_upload(board, virtual_board):
@@ -146,32 +152,47 @@ def test_corrupt_upload(board, virtual_board):
 
 def test_full_disk(board, virtual_board):
     virtual_board.service("rm -rf /tmp/xlic")
-    with virtual_board.faults.full_disk(), within(BOOT_ONCE), ExitStack() as stack:
-        with pytest.raises(InfrastructureError):
-            stack.enter_context(open_session(board, logic="hls"))
+    with (
+        virtual_board.faults.full_disk(),
+        within(BOOT_ONCE),
+        ExitStack() as stack,
+        pytest.raises(InfrastructureError),
+    ):
+        stack.enter_context(open_session(board, logic="hls"))
 
 
 def test_full_disk_for_the_bitstream(board, virtual_board):
     virtual_board.service("rm -f /lib/firmware/xlic-* /tmp/xlic/bitstream")
-    with virtual_board.faults.full_disk("/"), within(BOOT_ONCE), ExitStack() as stack:
-        with pytest.raises(InfrastructureError, match="cannot be written; is there room"):
-            stack.enter_context(open_session(board, logic="hls"))
+    with (
+        virtual_board.faults.full_disk("/"),
+        within(BOOT_ONCE),
+        ExitStack() as stack,
+        pytest.raises(InfrastructureError, match="cannot be written; is there room"),
+    ):
+        stack.enter_context(open_session(board, logic="hls"))
 
 
 # ---- the accelerator's own, never retried
 
 
 def test_stale_bitstream(board, virtual_board):
-    with virtual_board.faults.stale_bitstream(), within(20), ExitStack() as stack:
-        with pytest.raises(IdentityError, match="sources hash"):
-            stack.enter_context(open_session(board, logic="hls"))
+    with (
+        virtual_board.faults.stale_bitstream(),
+        within(20),
+        ExitStack() as stack,
+        pytest.raises(IdentityError, match="sources hash"),
+    ):
+        stack.enter_context(open_session(board, logic="hls"))
 
 
 def test_never_finishes(board, virtual_board):
     with open_session(board, logic="hls") as session:
-        with virtual_board.faults.never_finishes(), within(15):
-            with pytest.raises(AcceleratorTimeoutError, match="did not end within 1000 ms"):
-                encode(session)
+        with (
+            virtual_board.faults.never_finishes(),
+            within(15),
+            pytest.raises(AcceleratorTimeoutError, match="did not end within 1000 ms"),
+        ):
+            encode(session)
         assert session.failures == []
         encode(session)
 
@@ -187,9 +208,12 @@ def test_never_finishes_leaves_poison_where_results_would_be(board, virtual_boar
 
 def test_lost_interrupts(board, virtual_board):
     with open_session(board, logic="hls") as session:
-        with virtual_board.faults.lost_interrupts(), within(15):
-            with pytest.raises(LostInterruptError, match="is the interrupt in the device tree"):
-                encode(session)
+        with (
+            virtual_board.faults.lost_interrupts(),
+            within(15),
+            pytest.raises(LostInterruptError, match="is the interrupt in the device tree"),
+        ):
+            encode(session)
         assert session.failures == []
 
 

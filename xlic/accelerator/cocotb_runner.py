@@ -17,7 +17,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,7 +26,12 @@ from xml.etree import ElementTree
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.sources import BENCH_DIR
 from xlic.accelerator.verilated_library import Rtl
-from xlic.accelerator.verilator import BuildError, find_verilator, first_errors
+from xlic.accelerator.verilator import (
+    BuildError,
+    find_verilator,
+    first_errors,
+    require_trace_libraries,
+)
 from xlic.errors import MissingToolError
 
 SIMULATORS = ("verilator", "icarus")
@@ -82,12 +87,14 @@ class Outcome:
         failures: those that failed.
         log: all that the simulation printed.
         waves: waveforms of the failed tests, None if there are none.
+        no_waves: why there are none, where a tool is absent.
     """
 
     tests: tuple[str, ...]
     failures: tuple[Failure, ...]
     log: Path
     waves: Path | None = None
+    no_waves: str = ""
 
 
 def require_simulator(simulator: str) -> list[str]:
@@ -137,6 +144,11 @@ def run_bench(
     names = tuple(failure.test for failure in outcome.failures if failure.test in outcome.tests)
     if not names or not waves:
         return outcome
+    if simulator == "verilator":
+        try:
+            require_trace_libraries()
+        except MissingToolError as error:
+            return replace(outcome, no_waves=str(error))
     file = folder / f"{bench.module}.fst"
     traced = _build(bench.rtl, simulator, facts, waves=True)
     again = Bench(bench.module, bench.rtl, bench.environment, names)

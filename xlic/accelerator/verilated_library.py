@@ -11,7 +11,13 @@ from typing import Any
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
 from xlic.accelerator.sources import RTL_DIR, RTL_TOP, SIM_DIR, rtl_sources, source_hash
-from xlic.accelerator.verilator import LOG, Verilator, find_verilator, run_verilator
+from xlic.accelerator.verilator import (
+    LOG,
+    Verilator,
+    find_verilator,
+    require_trace_libraries,
+    run_verilator,
+)
 from xlic.errors import MissingToolError
 from xlic.files import Progress
 
@@ -81,6 +87,8 @@ def build_library(rtl: Rtl, *, traced: bool = False, progress: Progress | None =
         BuildError: the sources are refused.
     """
     verilator = find_verilator()
+    if traced:
+        require_trace_libraries()
     sim = sorted(SIM_DIR.glob("*.[ch]pp"))
     facts = [rtl.top, *rtl.generics(), *_ARGUMENTS, OPTIMIZE, str(traced), *verilator.facts()]
 

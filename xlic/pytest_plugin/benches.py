@@ -74,7 +74,7 @@ class BenchRunner:
             f"on {bench.rtl.top} {dict(bench.rtl.parameters)} in {self.session.simulator}:",
             *(f"  {failure.test}: {failure.message}" for failure in outcome.failures),
             f"log: {outcome.log}",
-            f"waveforms: {outcome.waves or 'none'}",
+            f"waveforms: {outcome.waves or outcome.no_waves or 'none'}",
             f"seed: {self.session.rtl_seed} (--rtl-seed)",
         ]
         return "\n".join(lines)
