@@ -295,6 +295,108 @@ module window_loader_check
     c_outside: cover (ends && !any);
     c_waits: cover (dut.state == WAIT && half_full == 3);
   end
+
+  // ---- invariants
+  logic signed [7:0] passed_y;  // rows above it have been used up
+  logic [2:0] ahead;            // rows requested and not used up
+  logic in_tile;
+  logic [15:0] slot;
+  always_comb begin
+    passed_y = y < ya ? ya : y > yb ? yb : y;
+    ahead    = any ? 3'(next_y - passed_y) : '0;
+    slot     = u >= POY ? 16'(slot_words) : '0;
+  end
+  assign in_tile = dut.state == RUN || dut.state == NEXT;
+  always_comb if (started) begin
+    // Tiles.
+    i_running: assert (running == (dut.state != IDLE));
+    i_halves: assert (dut.half == fill_half && dut.release_half == free_half);
+    if (running) begin
+      i_tile: assert (dut.tile_y == 16'(tile_y) && dut.tile_x == 16'(tile_x)
+                      && tile_y < tiles_y && tile_x < tiles_x);
+      i_window: assert (dut.y0 == 22'(y0) && dut.x0 == 22'(x0));
+      i_row_words: assert (dut.row_words == 16'(stride) * 16'(phase_words));
+    end
+    if (dut.state >= SIZE) begin
+      i_part: assert (dut.y_first == 22'(ya) && dut.y_last == 22'(yb)
+                      && dut.x_first == 22'(xa) && dut.x_last == 22'(xb));
+    end
+    // A half fills up while the next tile is made ready.
+    if (dut.state >= CLIP) i_free: assert (!half_full[fill_half]);
+    i_pending: assert ($onehot0(dut.filled) && dut.fill_half == (fill_half ^ (dut.filled != 0)));
+    if (dut.filled != 0) i_unfilled: assert (!half_full[dut.fill_half]);
+    if (dut.filled[0]) i_filled_0: assert (dut.state <= WAIT);
+    if (dut.filled[1]) i_filled_1: assert (dut.state <= CLIP);
+    if (dut.filled[2]) i_filled_2: assert (dut.state <= SIZE);
+    if (dut.filled[3]) i_filled_3: assert (dut.state <= PRODUCT);
+    // Requests.
+    if (dut.state == PRODUCT || dut.state == ADDRESS) begin
+      i_rows: assert (dut.rows_left == (any ? 22'(yb - ya) : '0));
+    end
+    if (dut.state == ADDRESS) i_product: assert (dut.row_product == 32'(ya) * 32'(pitch));
+    if (dut.state == ADDRESS && any) i_offset: assert (dut.x_offset == 32'(first));
+    if (dut.state >= ADDRESS && any) i_beats: assert (dut.row_beats == 32'(beats));
+    if (in_tile) begin
+      i_left: assert (dut.rows_left == (any ? 22'(yb - next_y) : '0));
+      if (any) begin
+        i_next: assert (next_y >= passed_y && next_y <= yb);
+        i_address: assert (dut.row_address
+                           == offset + 32'(next_y) * 32'(pitch) + 32'(first));
+      end
+      i_ahead: assert (10'(due) + 10'(used) == 10'(ahead) * 10'(beats));
+    end else i_none: assert (due == 0);
+    // Filling.
+    i_filling: assert (dut.filling == filling && dut.fill_done == filled);
+    if (in_tile) i_fills: assert (filling != filled);
+    if (filling) begin
+      i_run: assert (dut.state == RUN);
+      i_at: assert (dut.r == 16'(r) && dut.j == 16'(j) && dut.block == 16'(b) && dut.sub == sub);
+      i_in: assert (r < 4'(rows) && j < cols && b < blocks && sub <= subs);
+      i_pixel: assert (dut.y == 22'(y) && dut.x == 22'(x));
+      i_used: assert (used == (!any || !in_row || x < xa ? '0 : x < xb ? wanted : beats));
+      i_phases: assert (dut.phase_y == 8'(row_phase) && dut.phase_x == 8'(column_phase));
+      i_bank: assert (4'(dut.bank) == u % POY && 4'(dut.q) == q && u < 2 * POY && q < POX + 2);
+      i_slot: assert (dut.slot_base == slot);
+      i_row_base: assert (dut.row_base
+                          == slot + 16'(row_phase) * 16'(stride) * 16'(phase_words));
+      i_col_base: assert (dut.col_base == 16'(column_phase) * 16'(phase_words));
+    end
+    if (in_tile && filled) i_past: assert (r == 4'(rows) && used == 0);
+    // Stages.
+    i_valid: assert (dut.v1 == w1.valid && dut.v2 == w2.valid);
+    if (w1.valid) begin
+      i_half_1: assert (dut.state == RUN && w1.half == fill_half);
+      i_stage_1: assert (dut.half1 == w1.half && dut.in_map1 == w1.in_map && dut.core1 == w1.core
+                         && 4'(dut.bank1) == w1.bank && 4'(dut.q1) == w1.q && dut.mask1 == w1.mask);
+      i_place_1: assert (11'(dut.addr1) == w1.address && (w1.address | 11'd7) < INPUT_WORDS
+                         && w1.q < POX + 2);
+      if (format == IN_S32) i_symbol_1: assert (dut.symbol1 == w1.data[31:0]);
+      if (format == IN_U8) begin
+        i_pixel_1: assert (w1.mask == 8'h0F && dut.data1[63:0] == w1.data[63:0]);
+      end
+      if (format == IN_I16) i_beat_1: assert (dut.data1 == w1.data);
+    end
+    if (w2.valid) begin
+      i_half_2: assert (in_tile && w2.half == fill_half);
+      i_stage_2: assert (dut.half2 == w2.half && dut.in_map2 == w2.in_map && dut.core2 == w2.core
+                         && 4'(dut.bank2) == w2.bank && 4'(dut.q2) == w2.q && dut.mask2 == w2.mask);
+      i_place_2: assert (11'(dut.addr2) == w2.address && (w2.address | 11'd7) < INPUT_WORDS
+                         && w2.q < POX + 2);
+      i_symbols: assert (dut.symbols2 == (format == IN_S32));
+      if (format == IN_S32) begin
+        i_high: assert ((latent > 32767) == (dut.latent > 34'sd32767));
+        i_low: assert ((latent < -32768) == (dut.latent < -34'sd32768));
+        if (!dut.clips) i_latent: assert (latent[15:0] == dut.latent[15:0]);
+      end
+      if (format == IN_U8) begin
+        i_pixel_2: assert (w2.mask == 8'h0F && dut.data2[63:0] == w2.data[63:0]);
+      end
+      if (format == IN_I16) i_beat_2: assert (dut.data2 == w2.data);
+    end
+    if (w3.valid) begin
+      i_half_3: assert (in_tile ? w3.half == fill_half : dut.filled[0] && w3.half != fill_half);
+    end
+  end
 endmodule
 
 `default_nettype wire

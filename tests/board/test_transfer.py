@@ -150,10 +150,10 @@ def test_jobs_of_before_are_ended(shell, tmp_path):
     Path(marker).chmod(0o700)
     start_job(shell, quoted(marker), str(tmp_path / "runs/a"), limit())
     assert _runs(marker)
-    end_jobs(shell, str(tmp_path / "runs"), limit())
+    assert end_jobs(shell, str(tmp_path / "runs"), limit())
     assert not _runs(marker)
     assert list((tmp_path / "runs").iterdir()) == []
-    end_jobs(shell, str(tmp_path / "none"), limit())
+    assert not end_jobs(shell, str(tmp_path / "none"), limit())
 
 
 def test_a_job_that_vanished_is_infrastructure(shell, tmp_path):

@@ -134,7 +134,7 @@ def load_bitstream(
         InfrastructureError: the FPGA manager is absent or refuses it.
     """
     control = f"{sysfs}/class/fpga_manager/{manager}"
-    marker = f"{folder}/bitstream"
+    marker = _marker(folder)
     mark = f'"{bitstream.sha256} $(cat /proc/sys/kernel/random/boot_id)"'
     if not force:
         script = (
@@ -169,6 +169,20 @@ def load_bitstream(
         checked(shell, f"{guard}\n:", deadline, "loading the bitstream")
         raise InfrastructureError(f"loading the bitstream failed: {done.last_error()}")
     return True
+
+
+def forget_bitstream(shell: Shell, folder: str, deadline: Deadline) -> None:
+    """Have whoever comes next load a bitstream anew: the logic is in a state that nobody knows.
+
+    Raises:
+        InfrastructureError: the link failed.
+    """
+    shell.run(f"rm -f {quoted(_marker(folder))}", deadline)
+
+
+def _marker(folder: str) -> str:
+    """File on the board that names what is loaded."""
+    return f"{folder}/bitstream"
 
 
 def _state(output: str) -> str:

@@ -107,7 +107,7 @@ def cancel_job(shell: Shell, job: Job) -> bool:
         return False
 
 
-def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") -> None:
+def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") -> bool:
     """End all jobs below ``folder``, whoever started them; removes what they left.
 
     Args:
@@ -115,6 +115,9 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         folder: that holds the folders of jobs.
         deadline: until when.
         guard: shell that must succeed right before.
+
+    Returns:
+        Whether there were any.
 
     Raises:
         InfrastructureError: one cannot be ended.
@@ -127,7 +130,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         '  read -r pid < "$job/pid"; case $pid in *[!0-9]*|0|1) continue;; esac\n'
         # After a restart of the board the number would be anybody's.
         '  grep -qs "$job\\|xlic-board\\|/store/" "/proc/$pid/cmdline" || continue\n'
-        '  kill -KILL -"$pid" 2> /dev/null; n=0\n'
+        '  echo ended; kill -KILL -"$pid" 2> /dev/null; n=0\n'
         '  while kill -0 -"$pid" 2> /dev/null; do\n'
         "    n=$((n + 1)); [ $n -lt 50 ] || exit 7; sleep 0.1\n"
         "  done\n"
@@ -139,6 +142,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         raise InfrastructureError("a run of before cannot be ended; the board must be reset")
     if done.status:
         checked(shell, f"{guard}\n:", deadline, "ending runs of before")
+    return "ended" in done.output
 
 
 def _status(shell: Shell, job: Job, deadline: Deadline) -> int | None:

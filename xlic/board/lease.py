@@ -83,10 +83,14 @@ class Lease:
     ) -> None:
         self.shell = shell
         self.number = 0
+        # Also without an answer the board may have become ours.
+        self._asked = False
         self._settings = settings
         self._say = say
         self._token = secrets.token_hex(16)
         self._head = _HEAD.format(folder=quoted(f"{folder}/lease"), clock=clock)
+        # Of what the background renews and the session takes again after a restart of the board.
+        self._turn = threading.Lock()
         self._lost: str | None = None
         self._renewed = 0.0
         self._stop = threading.Event()
@@ -113,7 +117,7 @@ class Lease:
         patience = self._settings.wait if wait is None else wait
         deadline = Deadline(patience, "waiting for the board")
         said, said_at = "", 0.0
-        while (holder := self._try()) is not None:
+        while (holder := self._try_in_turn()) is not None:
             name = f"{holder.owner}@{holder.host}"
             if said != name or time.monotonic() > said_at + _SAY_EVERY:
                 self._say(f"waiting for the board, held by {holder}")
@@ -121,8 +125,6 @@ class Lease:
             if deadline.over:
                 raise LeaseError(f"the board is held by {holder}; wait, or ask them")
             deadline.wait(min(_LOOK, deadline.left + 0.01))
-        self._lost = None
-        self._renewed = time.monotonic()
 
     def renew(self) -> None:
         """Tell the board that we are there.
@@ -131,15 +133,15 @@ class Lease:
             LeaseLostError: somebody else has it.
             InfrastructureError: the board cannot be asked.
         """
-        asked = time.monotonic()
-        beat = f"beat.{self.number}"
-        script = f"{self.guard}\n{self._head}\nnow > {beat}.part && mv {beat}.part {beat}"
-        try:
-            checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
-        except LeaseLostError as error:
-            self._lost = str(error)
-            raise
-        self._renewed = asked
+        script = f"{self.guard}\n{self._head}\nn=$(top); {_BEAT}"
+        with self._turn:
+            asked = time.monotonic()
+            try:
+                checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
+            except LeaseLostError as error:
+                self._lost = str(error)
+                raise
+            self._renewed = asked
 
     def check(self) -> None:
         """Make sure, without asking the board, that the lease can be ours still.
@@ -162,14 +164,16 @@ class Lease:
         if self._thread is not None:
             self._thread.join(_COMMAND + 1)
             self._thread = None
-        if self.number:
-            script = f"{self._head}\n{self._mine()} && : > released.{self.number}"
+        if self._asked:
+            script = f'{self._head}\n{self._mine()} && : > "released.$n"'
             with suppress(InfrastructureError):
                 self.shell.run(script, Deadline(_COMMAND, "releasing the lease"))
-            self.number = 0
+            self.number, self._asked = 0, False
 
     def start_heartbeat(self) -> None:
         """Renew in the background from now on."""
+        if self._thread is not None:
+            return
         self._stop.clear()
         self._thread = threading.Thread(target=self._beat, name="xlic-lease", daemon=True)
         self._thread.start()
@@ -189,12 +193,22 @@ class Lease:
                 self.renew()
 
     def _mine(self) -> str:
-        n = self.number
-        return f'[ "$(top)" = {n} ] && grep -qx token={self._token} lease.{n}'
+        """Shell that succeeds if the lease that counts is ours; ``n`` is its number then."""
+        return f'n=$(top); [ -n "$n" ] && grep -qx token={self._token} "lease.$n"'
+
+    def _try_in_turn(self) -> Holder | None:
+        with self._turn:
+            asked = time.monotonic()
+            holder = self._try()
+            if holder is None:
+                self._lost = None
+                self._renewed = asked
+            return holder
 
     def _try(self) -> Holder | None:
         """Try once; who holds it, None if we do."""
         settings = self._settings
+        self._asked = True
         claim = {
             "token": self._token,
             "owner": _plain(settings.owner or _user()),
@@ -204,7 +218,11 @@ class Lease:
         }
         lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
         script = f"{self._head}\n" + _TAKE.format(
-            claim=quoted(f"claim.{self._token}"), lines=lines, log=_LOG_LINES
+            claim=quoted(f"claim.{self._token}"),
+            token=self._token,
+            lines=lines,
+            log=_LOG_LINES,
+            beat=_BEAT,
         )
         text = checked(
             self.shell, script, Deadline(_COMMAND, "asking for the lease"), "asking for the lease"
@@ -245,9 +263,13 @@ look() {{ since=$(value since); expiry=$(value expiry)
 tell() {{ look; echo "beat=$age"; echo "held=$((t - ${{since:-0}}))"
   echo "stale=$stale"; grep -E '^(owner|host|purpose)=' "lease.$n"; }}"""
 
+_BEAT = 'now > "beat.$n.part" && mv "beat.$n.part" "beat.$n"'
+
+# What is ours already, by an attempt whose answer was lost, stays so.
 _TAKE = r"""n=$(top); before=
 if [ -n "$n" ] && [ ! -e "released.$n" ]; then
   look
+  if [ $stale = 0 ] && grep -qx token={token} "lease.$n"; then {beat}; echo "got $n"; exit 0; fi
   if [ $stale = 0 ]; then echo held; tell; exit 0; fi
   before=$(tell)
 fi

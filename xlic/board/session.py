@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from xlic.accelerator.compiler import Compiled
 from xlic.accelerator.driver import Execution, Identity
 from xlic.accelerator.isa import BEAT_BYTES
-from xlic.board.bitstream import load_bitstream, read_bitstream
+from xlic.board.bitstream import forget_bitstream, load_bitstream, read_bitstream
 from xlic.board.config import Board
 from xlic.board.console import Console
 from xlic.board.deadline import Deadline
@@ -250,14 +250,11 @@ class BoardSession:
             self._close_link()
             self._link = self._connect(Deadline(limits.connect, "connecting"))
         link = self._link
-        if self._lease is None:
-            lease = Lease(self._heartbeat, board.folder, board.lease, self._say)
-            lease.acquire()
-            lease.start_heartbeat()
-            self._lease = lease
+        lease = self._take_lease()
         # Whoever had the board before may have gone in the middle of a run.
         limit = Deadline(limits.command, "ending runs of before")
-        end_jobs(link, f"{board.folder}/runs", limit, self._lease.guard)
+        if end_jobs(link, f"{board.folder}/runs", limit, lease.guard):
+            self._suspect = True
         store = Store(link, board.folder)
         store.traffic = self._traffic
         self._store = store
@@ -272,7 +269,7 @@ class BoardSession:
                 board.fpga_manager,
                 board.folder,
                 Deadline(limits.bitstream + limits.transfer, "loading the bitstream"),
-                guard=self._lease.guard,
+                guard=lease.guard,
                 force=self._suspect,
             )
             if loaded:
@@ -343,6 +340,16 @@ class BoardSession:
         finally:
             self._clean(folder)
 
+    def _tidy(self, what: str, act: Callable[[Link, Deadline], object]) -> None:
+        """Do what a result must not be lost for if it fails."""
+        link = self._link
+        if link is None or not link.alive:
+            return
+        try:
+            act(link, Deadline(self.board.limits.command, what))
+        except InfrastructureError as error:
+            self._say(str(error))
+
     def _result(self, store: Store, folder: str, status: int, errors: str) -> Result:
         limit = Deadline(self.board.limits.command, "reading the result")
         try:
@@ -373,15 +380,8 @@ class BoardSession:
         return tensors
 
     def _clean(self, folder: str) -> None:
-        link = self._link
-        if link is None or not link.alive:
-            return
-        try:
-            limit = Deadline(self.board.limits.command, "removing the run's files")
-            link.run(f"rm -rf {quoted(folder)}", limit)
-        except InfrastructureError as error:
-            # The files stay; that is no reason to lose a result.
-            self._say(str(error))
+        script = f"rm -rf {quoted(folder)}"
+        self._tidy("removing the run's files", lambda link, limit: link.run(script, limit))
 
     def _recover(self) -> tuple[str, ...]:
         self._close_link()
@@ -391,20 +391,32 @@ class BoardSession:
         recovered = recovery.recover()
         self._link = recovered.link
         self._distrust()
-        if self._lease is not None:
-            try:
-                self._lease.renew()
-            except LeaseLostError:
-                if not self._restarted:
-                    raise
-                # It went with the board's memory, and is ours again if nobody was faster.
-                self._lease.acquire(0)
         return recovered.done
 
+    def _take_lease(self) -> Lease:
+        """The lease, taken or made sure of."""
+        if self._lease is None:
+            self._lease = Lease(self._heartbeat, self.board.folder, self.board.lease, self._say)
+        lease = self._lease
+        if lease.number == 0:
+            lease.acquire()
+        elif self._restarted:
+            # It went with the board's memory, and is ours again if nobody was faster.
+            lease.acquire(0)
+        else:
+            lease.renew()
+        self._restarted = False
+        lease.start_heartbeat()
+        return lease
+
     def _distrust(self) -> None:
-        """Configure the logic anew before the next run."""
+        """Configure the logic anew before the next run, this session's or another's."""
         self._ready = False
         self._suspect = True
+        self._tidy(
+            "forgetting the bitstream",
+            lambda link, limit: forget_bitstream(link, self.board.folder, limit),
+        )
 
     def _console(self) -> Callable[[], Console] | None:
         port = self.board.serial
@@ -436,7 +448,7 @@ class BoardSession:
         except BaseException:
             link.close()
             raise
-        self._restarted = self._boot not in (None, boot)
+        self._restarted = self._restarted or self._boot not in (None, boot)
         self._boot = boot
         return link
 

@@ -27,6 +27,7 @@ OTHER_SOURCES = 0x0123_4567_89AB_CDEF
 _DELAY = "xlic-delay"
 _SFTP = "/usr/lib/openssh/sftp-server"
 _PANIC = "Kernel panic - not syncing"
+_BAD_SHELL = "/bin/sh.bad"
 _LOOK = 0.005
 
 
@@ -123,11 +124,13 @@ class Faults:
                 self._board.wait_for_ssh()
 
     @contextmanager
-    def reset_in_run(self, after: float = 0.0) -> Iterator[None]:
-        """The board resets itself once the accelerator has been running for ``after`` seconds.
+    def reset_in_run(self) -> Iterator[None]:
+        """The board resets itself in the middle of the next run, which does not end before.
 
         Leaving waits until it is there again; without a run within, nothing happens.
         """
+        before = self._logic_faults()
+        self._pl(**{**before, "hang": True})
         over = threading.Event()
         struck = threading.Event()
 
@@ -135,7 +138,7 @@ class Faults:
             while not over.wait(_LOOK):
                 with suppress(VirtualBoardError):
                     if self._board.status().get("pl", {}).get("running"):
-                        time.sleep(after)
+                        self._pl(**before)
                         self._board.reset()
                         struck.set()
                         return
@@ -149,6 +152,8 @@ class Faults:
             thread.join()
             if struck.is_set():
                 self._board.wait_for_ssh()
+            else:
+                self._pl(**before)
 
     # The programmable logic.
 
@@ -207,19 +212,31 @@ class Faults:
 
     @contextmanager
     def corrupt_upload(self) -> Iterator[None]:
-        """Files that are sent arrive with a byte too much; there is no SFTP server meanwhile."""
+        """Files that are sent arrive with a byte too much; there is no SFTP server meanwhile.
+
+        For connections that are made within.
+        """
         with self.no_sftp():
-            # What a file without SFTP is written by.
-            lines = ("#!/bin/sh", "[ $# != 0 ] || printf x", 'exec busybox cat "$@"')
+            # A login shell that adds to what a file without SFTP is written by.
+            lines = (
+                "#!/bin/sh",
+                'case "$2" in "exec sh -c \'cat > "*)',
+                'target=${2##*> }; busybox sh -c "$2"; printf x >> "${target%\\\'}"; exit;;',
+                'esac; exec busybox sh "$@"',
+            )
             text = " ".join(shlex.quote(line) for line in lines)
             self._service(
-                f"printf '%s\\n' {text} > /bin/cat.bad && chmod 755 /bin/cat.bad && "
-                "mv /bin/cat /bin/cat.good && mv /bin/cat.bad /bin/cat"
+                f"printf '%s\\n' {text} > {_BAD_SHELL} && chmod 755 {_BAD_SHELL} && "
+                f"cp /etc/passwd /etc/passwd.good && echo {_BAD_SHELL} >> /etc/shells && "
+                f"sed -i 's#^\\(root:.*:\\)[^:]*$#\\1{_BAD_SHELL}#' /etc/passwd"
             )
             try:
                 yield
             finally:
-                self._service("[ ! -e /bin/cat.good ] || mv /bin/cat.good /bin/cat")
+                self._service(
+                    "[ ! -e /etc/passwd.good ] || mv /etc/passwd.good /etc/passwd; "
+                    f"sed -i '\\#{_BAD_SHELL}#d' /etc/shells"
+                )
 
     @contextmanager
     def rsa_only(self) -> Iterator[None]:
