@@ -76,17 +76,14 @@ def wait_job(shell: Shell, job: Job, deadline: Deadline) -> Completed:
     except BaseException:
         cancel_job(shell, job)
         raise
-    tail = "tail -c {} {}"
-    texts = [
-        checked(
-            shell,
-            tail.format(OUTPUT_BYTES, quoted(f"{job.folder}/{name}")),
-            deadline,
-            f"reading the {name} of {job.what}",
-        )
-        for name in ("output", "errors")
-    ]
-    return Completed(status, *texts)
+    script = (
+        f"cd {quoted(job.folder)} && tail -c {OUTPUT_BYTES} output && "
+        f"tail -c {OUTPUT_BYTES} errors >&2"
+    )
+    done = shell.run(script, deadline)
+    if done.status:
+        raise InfrastructureError(f"what {job.what} said cannot be read: {done.last_error()}")
+    return Completed(status, done.output, done.errors)
 
 
 def cancel_job(shell: Shell, job: Job) -> bool:
