@@ -122,7 +122,7 @@ module window_loader_check
     end
     if (start_i) {tile_y, tile_x, running} <= 5'b0000_1;
     if (half_release_i) free_half <= !free_half;
-    if (rst_i) {running, fill_half, free_half} <= '0;
+    if (rst_i) {tile_y, tile_x, running, fill_half, free_half} <= '0;
   end
   always_comb begin
     assume (rst_i == !started);
@@ -288,12 +288,12 @@ module window_loader_check
     // The end.
     over: assert (done == !running);
 
-    c_layer: cover (done && tile_y == 2 && tiles_x == 2 && format == IN_I16 && stride == 2);
+    c_layer: cover (done && tile_y == 2 && tiles_x == 1 && format == IN_I16 && stride == 2);
     c_picture: cover (ends && format == IN_U8 && beats == 2 && x0 == -1 && rows == 2);
     c_symbols: cover (saturation && w3.bank == 1 && wdata[15:0] == 16'h8000 && wmask[5]);
     c_slot: cover (we && w3.bank == 0 && w3.in_map && w3.address > 11'(slot_words));
     c_outside: cover (ends && !any);
-    c_waits: cover (dut.state == WAIT && half_full == 3);
+    c_waits: cover (dut.state == WAIT && half_full == 3 && tile_y == 1 && tiles_x == 2);
   end
 
   // ---- invariants
@@ -353,6 +353,7 @@ module window_loader_check
       i_at: assert (dut.r == 16'(r) && dut.j == 16'(j) && dut.block == 16'(b) && dut.sub == sub);
       i_in: assert (r < 4'(rows) && j < cols && b < blocks && sub <= subs);
       i_pixel: assert (dut.y == 22'(y) && dut.x == 22'(x));
+      if (in_map) i_wanted: assert (any && wanted < beats);
       i_used: assert (used == (!any || !in_row || x < xa ? '0 : x < xb ? wanted : beats));
       i_phases: assert (dut.phase_y == 8'(row_phase) && dut.phase_x == 8'(column_phase));
       i_bank: assert (4'(dut.bank) == u % POY && 4'(dut.q) == q && u < 2 * POY && q < POX + 2);
