@@ -1,4 +1,4 @@
-"""What tests of the RTL share: Verilator, and the libraries of the harness's own device."""
+"""What tests of the RTL share: the libraries of the harness's own device."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ import pytest
 
 from tests.rtl import copier
 from xlic.accelerator.verilated_library import build_library
-from xlic.accelerator.verilator import find_verilator
 from xlic.errors import MissingToolError
-
-
-@pytest.fixture(scope="session")
-def verilator():
-    """Verilator, or the test is skipped with what to install."""
-    try:
-        return find_verilator()
-    except MissingToolError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
