@@ -1,4 +1,4 @@
-"""What all tests share: Verilator, and property-based tests that draw the same examples everywhere."""
+"""What all tests share: Verilator, and the same examples of property-based tests everywhere."""
 
 import pytest
 from hypothesis import settings
