@@ -29,6 +29,7 @@ _BEATS_PER_EXPIRY = 4
 _LOOK = 1.0
 _SAY_EVERY = 30.0
 _COMMAND = 20.0
+_ONE_TRY = 6.0
 _LOG_LINES = 200
 
 Say = Callable[[str], None]
@@ -166,9 +167,20 @@ class Lease:
             self._thread = None
         if self._asked:
             script = f'{self._head}\n{self._mine()} && : > "released.$n"'
-            with suppress(InfrastructureError):
-                self.shell.run(script, Deadline(_COMMAND, "releasing the lease"))
+            self._insist(script, Deadline(_COMMAND, "releasing the lease"))
             self.number, self._asked = 0, False
+
+    def _insist(self, script: str, deadline: Deadline) -> None:
+        """Run a script, again and again where the link is bad, until the deadline."""
+        while True:
+            try:
+                self.shell.run(script, deadline.within(_ONE_TRY, deadline.what))
+            except InfrastructureError:
+                if deadline.left <= _LOOK:
+                    return
+                deadline.wait(_LOOK)
+            else:
+                return
 
     def start_heartbeat(self) -> None:
         """Renew in the background from now on."""
