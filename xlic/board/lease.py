@@ -206,7 +206,10 @@ class Lease:
 
     def _mine(self) -> str:
         """Shell that succeeds if the lease that counts is ours; ``n`` is its number then."""
-        return f'n=$(top); [ -n "$n" ] && grep -qx token={self._token} "lease.$n"'
+        return (
+            f'n=$(top); [ -n "$n" ] && grep -qx token={self._token} "lease.$n" '
+            '&& [ ! -e "released.$n" ]'
+        )
 
     def _try_in_turn(self) -> Holder | None:
         with self._turn:
