@@ -13,7 +13,7 @@ import pytest
 
 from tests.board.local import LocalShell, limit
 from xlic.board.config import LeaseSettings
-from xlic.board.errors import LeaseError, LeaseLostError
+from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
 from xlic.board.lease import Lease, read_holder
 from xlic.board.shell import LEASE_LOST_STATUS
 
@@ -105,6 +105,43 @@ def test_a_lease_of_before_a_restart_is_stale(bench):
     file.write_text(file.read_text().replace("boot=", "boot=earlier-"))
     bench.at(3)
     bench.lease("bob").acquire()
+    assert bench.holder().owner == "bob"
+
+
+class Deaf(LocalShell):
+    """Does what it is told, but its answers are lost until ``hears`` is set."""
+
+    hears = False
+
+    def run(self, script, deadline, **options):
+        done = super().run(script, deadline, **options)
+        if not self.hears:
+            raise InfrastructureError("no answer")
+        return done
+
+
+def test_a_lease_whose_answer_was_lost_is_ours_all_the_same(bench):
+    lease = bench.lease()
+    lease.shell = shell = Deaf()
+    with pytest.raises(InfrastructureError):
+        lease.acquire()
+    shell.hears = True
+    lease.acquire()
+    lease.renew()
+    assert (bench.holder().owner, bench.said) == ("alice", [])
+    lease.release()
+    assert bench.holder() is None
+
+
+def test_a_lease_whose_answer_was_lost_is_given_back(bench):
+    lease = bench.lease()
+    lease.shell = shell = Deaf()
+    with pytest.raises(InfrastructureError):
+        lease.acquire()
+    assert bench.holder().owner == "alice"
+    shell.hears = True
+    lease.release()
+    assert bench.holder() is None
 
 
 def test_a_script_does_nothing_once_the_lease_is_lost(bench, tmp_path):
