@@ -45,6 +45,17 @@ def test_link_down(board):
         assert answers(board, 10)
 
 
+def test_a_pulled_cable_stays_pulled_whatever_is_done_to_the_power(board):
+    with board.faults.link_down():
+        board.power_cycle()
+        assert board.service("echo up", deadline=60) == "up\n"
+        assert not answers(board)
+        board.reset()
+        assert board.service("echo up", deadline=60) == "up\n"
+        assert not answers(board)
+    assert answers(board, 10)
+
+
 def test_link_flapping(board):
     since = board.console_log.stat().st_size
     with board.faults.link_flapping():

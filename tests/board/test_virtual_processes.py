@@ -24,9 +24,11 @@ pytestmark = [
 ]
 
 _OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from xlic.board.virtual.machine import VirtualBoard
+# A shell starts what it runs in the background deaf to it, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with VirtualBoard.start(Path(sys.argv[1]), wait=False) as board:
     print(board._pid, *board.status()["processes"].values(), flush=True)
     {then}

@@ -55,7 +55,7 @@ def start_job(
         f"set -e; umask 077; mkdir -p {quoted(folder)}; cd {quoted(folder)}; "
         f"mkdir job; cd job; {guard}\n"
         f"setsid sh -c {quoted(body)} > /dev/null 2>&1 < /dev/null &\n"
-        "n=0; while [ ! -s pid ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n + 1)); done; [ -s pid ]"
+        "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; [ -s pid ]"
     )
     checked(shell, script, deadline, f"starting {deadline.what}")
     return Job(f"{folder}/job", deadline.what)

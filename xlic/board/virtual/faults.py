@@ -45,12 +45,15 @@ class Faults:
 
     @contextmanager
     def link_down(self) -> Iterator[None]:
-        """The Ethernet cable is pulled. Connections to the host's port are taken, and stay mute."""
-        self._set_link(False)
+        """The Ethernet cable is pulled. Connections to the host's port are taken, and stay mute.
+
+        Neither reset nor power puts it back.
+        """
+        self._plug(False)
         try:
             yield
         finally:
-            self._set_link(True)
+            self._plug(True)
 
     @contextmanager
     def link_flapping(self, up: float = 1.5, down: float = 1.5) -> Iterator[None]:
@@ -64,10 +67,10 @@ class Faults:
             while not over.is_set():
                 # The board may be switched off and on meanwhile.
                 with suppress(VirtualBoardError):
-                    self._set_link(False)
+                    self._plug(False)
                 over.wait(down)
                 with suppress(VirtualBoardError):
-                    self._set_link(True)
+                    self._plug(True)
                 over.wait(up)
 
         thread = threading.Thread(target=flap, name="xlic-flapping", daemon=True)
@@ -77,7 +80,7 @@ class Faults:
         finally:
             over.set()
             thread.join()
-            self._set_link(True)
+            self._plug(True)
 
     @contextmanager
     def slow_network(self, milliseconds: int = 50) -> Iterator[None]:
@@ -276,8 +279,8 @@ class Faults:
     def _pl(self, **faults: Any) -> None:
         self._board.request("pl", what="faults", **faults)
 
-    def _set_link(self, up: bool) -> None:
-        self._qmp("set_link", name=NETWORK, up=up)
+    def _plug(self, plugged: bool) -> None:
+        self._board.request("cable", plugged=plugged)
 
     def _qmp(self, command: str, **arguments: Any) -> Any:
         return self._board.request("qmp", execute=command, **arguments)["result"]

@@ -27,6 +27,7 @@ from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.hardware import Hardware
 from xlic.board.virtual.image import Image, build_image
 from xlic.board.virtual.keys import make_keys
+from xlic.board.virtual.qemu import NETWORK
 from xlic.errors import XlicError
 from xlic.files import write_json
 
@@ -74,6 +75,7 @@ class Supervisor:
         self._service_text = b""
         self._service_ready = False
         self._commands = 0
+        self._cable = True
         self._ended = False
         self._control = socket.socket(socket.AF_UNIX)
         self._control.bind(str(folder / CONTROL))
@@ -130,6 +132,7 @@ class Supervisor:
         self._watch(hardware.console, self._console_speaks)
         self._watch(hardware.service, self._service_speaks)
         self._watch(hardware.qmp_stream, self._qemu_speaks)
+        self._set_cable()
 
     def _power_off(self) -> None:
         if self._hardware is None:
@@ -144,6 +147,11 @@ class Supervisor:
         self._hardware.stop()
         self._hardware = None
         self._console.note("power off")
+
+    def _set_cable(self) -> None:
+        # A cable stays as it is when the power comes and goes.
+        if self._hardware is not None:
+            self._hardware.qmp.execute("set_link", name=NETWORK, up=self._cable)
 
     def _take_events(self, hardware: Hardware) -> None:
         for event in hardware.qmp.events:
@@ -239,6 +247,10 @@ class Supervisor:
         if action == "power_cycle":
             self._power_off()
             self._power_on()
+            return {}
+        if action == "cable":
+            self._cable = bool(request["plugged"])
+            self._set_cable()
             return {}
         if self._hardware is None:
             raise VirtualBoardError("the board is switched off; switch it on: power-cycle")
