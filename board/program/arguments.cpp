@@ -56,6 +56,7 @@ const char* usage() {
          "           [--poison BEATS:COUNT]… [--fetch BEATS:COUNT:FILE]… [--repeat N]\n"
          "           [--expect-array N] [--expect-hash HEX] [--expect-program HEX]\n"
          "           [--timeout-ms N] [--json FILE] [DEVICE OPTIONS]\n"
+         "--wake 1: start it once if its identity is blank, as an HLS export's is before a run\n"
          "device options: --uio /dev/uio0, --udmabuf udmabuf0 (a name below /sys/class/u-dma-buf),\n"
          "    --interrupt SOCKET (stands in for the interrupt of a UIO file), --sysfs /sys,\n"
          "    --devices /dev; or --mem /dev/mem --registers ADDRESS --window-address ADDRESS\n"
@@ -73,7 +74,7 @@ Arguments parse(int count, char** values) {
   if (result.command != "identify" && result.command != "check" && result.command != "run") {
     throw Failure(Outcome::USAGE, "no command '" + result.command + "'");
   }
-  bool placed = false;
+  bool placed = false, registers = false;
   using Text = const std::string&;
   const std::uint64_t any = ~std::uint64_t(0), word = 0xffffffffu;
   const std::map<std::string, std::function<void(Text, Text)>> options = {
@@ -94,6 +95,7 @@ Arguments parse(int count, char** values) {
        [&](Text o, Text t) { result.expect_program = number(t, 0, any, o, 16); }},
       {"--timeout-ms", [&](Text o, Text t) { result.timeout_ms = number(t, 1, 86400000, o); }},
       {"--repeat", [&](Text o, Text t) { result.repeat = number(t, 1, 100000, o); }},
+      {"--wake", [&](Text o, Text t) { result.wake = number(t, 0, 1, o) != 0; }},
       {"--json", [&](Text, Text t) { result.json = t; }},
       {"--uio", [&](Text, Text t) { result.uio = t; }},
       {"--udmabuf", [&](Text, Text t) { result.udmabuf = t; }},
@@ -101,7 +103,11 @@ Arguments parse(int count, char** values) {
       {"--devices", [&](Text, Text t) { result.devices = t; }},
       {"--interrupt", [&](Text, Text t) { result.interrupt = t; }},
       {"--mem", [&](Text, Text t) { result.mem = t; }},
-      {"--registers", [&](Text o, Text t) { result.registers = number(t, 0, any, o); }},
+      {"--registers",
+       [&](Text o, Text t) {
+         result.registers = number(t, 0, any, o);
+         registers = true;
+       }},
       {"--window-address", [&](Text o, Text t) { result.window_address = number(t, 0, any, o); }},
       {"--window-bytes",
        [&](Text o, Text t) { result.window_bytes = number(t, 1, any >> 16, o); }},
@@ -116,7 +122,7 @@ Arguments parse(int count, char** values) {
   if (result.command == "run" && (result.program.empty() || !placed || result.window == 0)) {
     throw Failure(Outcome::USAGE, "run needs --program, --offset and --window");
   }
-  if (!result.mem.empty() && result.window_bytes == 0) {
+  if (!result.mem.empty() && (!registers || result.window_bytes == 0)) {
     throw Failure(Outcome::USAGE, "--mem needs --registers, --window-address, --window-bytes");
   }
   return result;

@@ -27,6 +27,7 @@ struct Arguments {
   std::optional<std::uint64_t> expect_hash, expect_program;
   std::uint64_t timeout_ms = 10000;
   std::uint64_t repeat = 1;
+  bool wake = false;
   std::string json;
   std::string uio = "/dev/uio0";
   std::string udmabuf = "udmabuf0";

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,6 +47,10 @@ std::uint64_t register_bytes(const Arguments& arguments) {
   return read_number(arguments.sysfs + "/class/uio/" + base_name(arguments.uio) +
                      "/maps/map0/size");
 }
+
+sigjmp_buf unanswered;
+
+extern "C" void on_bus_error(int) { siglongjmp(unanswered, 1); }
 
 Descriptor connected(const std::string& path) {
   Descriptor result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -159,6 +165,19 @@ Device::Device(const Arguments& arguments, bool with_buffer)
   }
   if (buffer_address_ % PAGE != 0) refuse(path, "its address is no multiple of 4096");
   buffer_ = std::make_unique<Mapping>(path, offset, bytes / isa::BEAT_BYTES * isa::BEAT_BYTES);
+}
+
+bool Device::answers() const {
+  struct sigaction action {}, before {};
+  action.sa_handler = on_bus_error;
+  sigaction(SIGBUS, &action, &before);
+  volatile bool answered = false;
+  if (sigsetjmp(unanswered, 1) == 0) {
+    read(isa::REG_CONTROL);
+    answered = true;
+  }
+  sigaction(SIGBUS, &before, nullptr);
+  return answered;
 }
 
 std::uint32_t Device::read(std::uint32_t address) const {

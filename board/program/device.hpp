@@ -60,6 +60,9 @@ class Device {
   // Throws Failure(NO_DEVICE). The buffer is mapped only if asked for.
   Device(const Arguments& arguments, bool with_buffer);
 
+  // Whether something answers at the registers: a bus that nobody answers on ends the process.
+  bool answers() const;
+
   std::uint32_t read(std::uint32_t address) const;
   void write(std::uint32_t address, std::uint32_t value) const;
 

@@ -143,6 +143,10 @@ void start(const Device& device, const Arguments& arguments, Repeat& repeat) {
     over = done();
     if (over && !device.has_interrupt()) break;
   }
+  // It may have ended at the very limit, and its interrupt be under way.
+  if (!repeat.interrupted && device.has_interrupt() && done()) {
+    repeat.interrupted = device.wait_interrupt(LOOK_MS);
+  }
   repeat.nanoseconds = std::uint64_t(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count());
   if (!over && !done()) {
@@ -222,6 +226,16 @@ void check_stretch(const Arguments& arguments, const Stretch& part, const std::s
   }
 }
 
+// An HLS export tells its identity only when it runs: it is started with an empty window, which it
+// refuses before it touches memory.
+void wake(const Device& device) {
+  if (!bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE)) return;
+  device.write(isa::REG_WINDOW_BEATS, 0);
+  device.write(isa::REG_PROGRAM, 0);
+  device.write(isa::REG_CONTROL, 1u << isa::CONTROL_START);
+  if (settles([&] { return info(device, isa::INFO_MAGIC) != 0; })) wait_idle(device);
+}
+
 }  // namespace
 
 void wait_idle(const Device& device) {
@@ -230,7 +244,12 @@ void wait_idle(const Device& device) {
 }
 
 void identify(const Device& device, const Arguments& arguments, Report& report) {
+  if (!device.answers()) {
+    throw Failure(Outcome::REFUSED,
+                  "nothing answers at the registers (bus error); is the logic loaded?");
+  }
   Identity& found = report.identity;
+  if (arguments.wake && info(device, isa::INFO_MAGIC) == 0) wake(device);
   found.magic = info(device, isa::INFO_MAGIC);
   found.version = info(device, isa::INFO_VERSION);
   if (found.magic != isa::MAGIC || found.version != isa::INTERFACE_VERSION) {

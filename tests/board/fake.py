@@ -51,6 +51,7 @@ class Behaviour:
     program: int = PROGRAM
     stuck: bool = False
     wrong_from: int = 1 << 30
+    asleep: bool = False
     identity: dict[int, int] = field(default_factory=dict)
 
 
@@ -92,8 +93,9 @@ class FakeBoard:
             Info.LAYERS: 8,
             **dict.fromkeys(range(Info.INPUT_WORDS, Info.LAYERS), 64),
         }
-        for word, value in (words | behaviour.identity).items():
-            self._set(Register.INFO + 4 * word, value)
+        self._identity = words | behaviour.identity
+        if not behaviour.asleep:
+            self._tell_identity()
         self._set(Register.CONTROL, PUBLISHED | (0 if behaviour.busy else IDLE))
         self._set(Register.INTERRUPT_STATUS, PUBLISHED | (1 if behaviour.stuck else 0))
         self._thread = threading.Thread(target=self._play, daemon=True)
@@ -138,8 +140,13 @@ class FakeBoard:
                 self._finish()
             time.sleep(0.0005)
 
+    def _tell_identity(self) -> None:
+        for word, value in self._identity.items():
+            self._set(Register.INFO + 4 * word, value)
+
     def _finish(self) -> None:
         behaviour = self.behaviour
+        self._tell_identity()
         given = self.buffer[16 * INPUT : 16 * (INPUT + BEATS)]
         flip = 1 if self.starts > behaviour.wrong_from else 0
         self.buffer[16 * OUTPUT : 16 * (OUTPUT + BEATS)] = given ^ 0xFF ^ flip
@@ -155,9 +162,10 @@ class FakeBoard:
             self._set(Register.INFO + 4 * word, value)
         for index in range(LAYERS * 8):
             self._set(Register.COUNTERS + 4 * index, 100 + index)
-        self._set(Register.INTERRUPT_STATUS, PUBLISHED | 1)
+        event = self.get(Register.INTERRUPT_ENABLE) & 1
+        self._set(Register.INTERRUPT_STATUS, PUBLISHED | event)
         self._set(Register.CONTROL, PUBLISHED | DONE | IDLE)
-        if not behaviour.lose_interrupts:
+        if event and not behaviour.lose_interrupts:
             self._interrupt()
 
     def _connect(self) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -99,25 +97,20 @@ def test_a_bitstream_for_another_part_is_refused(tmp_path):
 
 
 class Manager:
-    """An FPGA manager: takes what is written into its files, as the kernel would."""
+    """Files of an FPGA manager. It does nothing: ``state`` is what loading will have led to."""
 
     def __init__(self, folder, state: str = "operating") -> None:
         self.folder = folder / "sys/class/fpga_manager/fpga0"
         self.folder.mkdir(parents=True)
-        (self.folder / "state").write_text("unknown\n")
+        (self.folder / "state").write_text(f"{state}\n")
         (self.folder / "flags").write_text("ffff\n")
         (self.folder / "firmware").write_text("")
-        self.firmware, self.loads, self.state = folder / "firmware", 0, state
-        self.stop = False
-        threading.Thread(target=self._play, daemon=True).start()
 
-    def _play(self) -> None:
-        while not self.stop:
-            if (self.folder / "firmware").read_text().strip():
-                (self.folder / "firmware").write_text("")
-                (self.folder / "state").write_text(self.state + "\n")
-                self.loads += 1
-            time.sleep(0.001)
+    def asked_for(self) -> str:
+        """What was to be loaded since the last question."""
+        name = (self.folder / "firmware").read_text().strip()
+        (self.folder / "firmware").write_text("")
+        return name
 
 
 @pytest.fixture
@@ -137,21 +130,22 @@ def load(tmp_path):
 
 def test_it_is_copied_flagged_named_and_checked(load, tmp_path):
     manager = Manager(tmp_path)
-    (manager.folder / "state").write_text("operating\n")
     assert load()
     (file,) = (tmp_path / "firmware").iterdir()
     assert parse_bitstream(file.read_bytes()).data == file.read_bytes()
     assert (manager.folder / "flags").read_text() == "0\n"
+    assert manager.asked_for() == file.name
     assert not load(), "the same one again is not needed"
+    assert manager.asked_for() == ""
     assert load(force=True)
-    manager.stop = True
+    assert manager.asked_for() == file.name
 
 
 def test_another_state_than_operating_is_an_error(load, tmp_path):
-    Manager(tmp_path, "write error").stop = True
-    (tmp_path / "sys/class/fpga_manager/fpga0/state").write_text("write error\n")
+    manager = Manager(tmp_path, "write error")
     with pytest.raises(InfrastructureError, match="ended in state 'write error'"):
         load()
+    assert manager.asked_for()
     with pytest.raises(InfrastructureError, match="no FPGA manager fpga7"):
         load(manager="fpga7")
 
@@ -161,4 +155,4 @@ def test_nothing_is_loaded_without_the_lease(load, tmp_path):
     with pytest.raises(LeaseLostError):
         load(guard="exit 75")
     assert not (tmp_path / "firmware").exists()
-    manager.stop = True
+    assert manager.asked_for() == ""

@@ -84,8 +84,12 @@ def test_link_down_for_a_while(board, virtual_board):
 
 
 def test_link_flapping(board, virtual_board):
-    patient = replace(board, limits=replace(SHORT, command=10, connect=10), attempts=5)
-    with within(2 * BOOT_ONCE), ExitStack() as stack, virtual_board.faults.link_flapping():
+    patient = replace(board, limits=replace(SHORT, command=10, connect=4), attempts=5)
+    with (
+        within(2 * BOOT_ONCE),
+        ExitStack() as stack,
+        virtual_board.faults.link_flapping(up=3, down=1.5),
+    ):
         session = stack.enter_context(open_session(patient, logic="hls", say=print))
         assert all(result.equal for result in compare(session))
         # A lease that cannot be given back expires; here the way is free again.

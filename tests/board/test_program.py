@@ -218,6 +218,28 @@ def test_by_dev_mem_it_waits_by_looking(program, tmp_path, hang):
     assert board.get(Register.GMEM0_LOW) == 0x1000
 
 
+def test_what_tells_its_identity_only_when_it_runs_is_started_once_if_that_is_allowed(run):
+    _, result, _ = run(Behaviour(asleep=True), expect=Outcome.REFUSED)
+    assert "magic 00000000" in result.message
+    board, result, _ = run(Behaviour(asleep=True), "--wake", "1")
+    assert result.identity is not None
+    assert board.starts == 2
+    board, _, _ = run(Behaviour(), "--wake", "1")
+    assert board.starts == 1, "it is awake"
+
+
+def test_registers_that_nobody_answers_at_are_refused(program, tmp_path):
+    # Memory behind the end of its file is the nearest thing to a bus that answers with an error.
+    (tmp_path / "short").write_bytes(bytes(4096))
+    where = ["--mem", tmp_path / "short", "--registers", "4096"]
+    where += ["--window-address", "0", "--window-bytes", "4096"]
+    done = subprocess.run([program, "identify", *where], capture_output=True, check=False)
+    assert done.returncode == Outcome.REFUSED
+    result = parse_result(done.stdout, done.returncode)
+    assert "nothing answers at the registers (bus error)" in result.message
+    assert isinstance(failure(result), IdentityError)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -231,6 +253,8 @@ def test_by_dev_mem_it_waits_by_looking(program, tmp_path, hang):
         ["run", "--fetch", "1:2"],
         ["run", "--poison", "1:0"],
         ["identify", "--mem", "/dev/mem"],
+        ["identify", "--mem", "/dev/mem", "--window-bytes", "4096"],
+        ["identify", "--wake", "2"],
     ],
 )
 def test_a_senseless_command_line_is_refused_with_the_usage(program, words):

@@ -56,6 +56,34 @@ def test_a_pulled_cable_stays_pulled_whatever_is_done_to_the_power(board):
     assert answers(board, 10)
 
 
+def test_logic_that_is_wrong_stays_wrong_whatever_is_done_to_the_power(board):
+    with board.faults.lost_interrupts(), board.faults.never_finishes():
+        board.power_cycle()
+        faults = board.status()["pl"]["faults"]
+        assert faults["hang"]
+        assert faults["lose_interrupts"]
+    faults = board.status()["pl"]["faults"]
+    assert not faults["hang"]
+    assert not faults["lose_interrupts"]
+    board.wait_for_ssh()
+
+
+@pytest.mark.parametrize("fault", ["hang", "slow_network", "no_sftp", "lost_interrupts"])
+def test_a_fault_can_be_left_without_power(board, fault):
+    with getattr(board.faults, fault)():
+        board.power_off()
+    board.power_cycle()
+    board.wait_for_ssh()
+    assert not board.status()["pl"]["faults"]["lose_interrupts"]
+
+
+def test_a_command_that_restarts_the_board_is_run_once(board):
+    with pytest.raises(VirtualBoardError, match="restarted before it had answered"):
+        board.service("reboot -f", deadline=60)
+    board.wait_for_ssh()
+    assert float(board.service("cut -d' ' -f1 /proc/uptime")) < 60
+
+
 def test_link_flapping(board):
     since = board.console_log.stat().st_size
     with board.faults.link_flapping():

@@ -121,6 +121,23 @@ def test_qemu_that_dies_is_a_board_without_power(folder):
         assert board.service("echo back") == "back\n"
 
 
+def test_a_board_whose_logic_dies_is_switched_off_and_says_so(folder):
+    with VirtualBoard.start(folder, wait=False) as board:
+        os.kill(board.status()["processes"]["pl"], signal.SIGKILL)
+        board.wait_for_console("the programmable logic has gone", 10)
+        assert board.status() == {"power": False}
+        board.power_cycle()
+        assert set(board.status()["processes"]) == {"qemu", "pl"}
+
+
+def test_a_senseless_request_does_not_end_the_board(folder):
+    with VirtualBoard.start(folder, wait=False) as board:
+        for action, arguments in (("qmp", {}), ("faults", {"set": 5}), ("cable", {})):
+            with pytest.raises(VirtualBoardError):
+                board.request(action, **arguments)
+        assert board.alive()
+
+
 def test_two_boards_at_once(folder):
     with (
         VirtualBoard.start(folder, wait=False) as one,

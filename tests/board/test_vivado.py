@@ -15,6 +15,7 @@ from xlic.accelerator.generate import cpp_header, system_verilog
 from xlic.accelerator.sources import ROOT, RTL_DIR, RTL_TOP, rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board import vivado
+from xlic.board.connect import expected_sources
 from xlic.board.virtual import layout
 from xlic.board.vivado import VIVADO_DIR, Platform, overlay, parameters_tcl, rtl_ports, wrapper
 
@@ -45,6 +46,8 @@ class TestGeneratedFiles:
     def test_the_hash_is_that_of_the_sources(self, capsys):
         assert vivado.main(["--hash"]) == 0
         assert int(capsys.readouterr().out, 16) == source_hash(rtl_sources())
+        assert vivado.main(["--hash", "hls"]) == 0
+        assert int(capsys.readouterr().out, 16) == expected_sources("hls")
 
     def test_the_parameters_are_those_of_the_rtl(self):
         names = re.findall(

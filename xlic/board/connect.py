@@ -155,6 +155,7 @@ def open_session(
             board,
             accept_new_host_key=accept_new_host_key,
             source_hash=expected_sources(sources or logic),
+            wake=logic == "hls",
             artifacts=artifacts,
             say=say,
         )

@@ -88,6 +88,7 @@ class BoardSession:
         board: which one.
         accept_new_host_key: see :class:`~xlic.board.ssh.Link`.
         source_hash: that the accelerator's sources must have; None takes any.
+        wake: start it once where its identity is blank: an HLS export tells it only when it runs.
         artifacts: folder for the console's log; None makes one that goes away.
         say: told what takes time and what went wrong.
 
@@ -103,6 +104,7 @@ class BoardSession:
         *,
         accept_new_host_key: bool = False,
         source_hash: int | None = None,
+        wake: bool = False,
         artifacts: Path | None = None,
         say: Say = lambda _: None,
     ) -> None:
@@ -111,6 +113,7 @@ class BoardSession:
         self.done: list[str] = []
         self._accept = accept_new_host_key
         self._source_hash = source_hash
+        self._wake = wake
         self._artifacts = artifacts
         self._say = say
         self._stack = ExitStack()
@@ -281,6 +284,8 @@ class BoardSession:
     def _ask(self, link: Link, command: str, what: str) -> Result:
         """A short command of the board's program."""
         options = [self._program, command, *device_options(self.board)]
+        if self._wake:
+            options += ["--wake", "1"]
         if self._source_hash is not None:
             options += ["--expect-hash", f"{self._source_hash:016x}"]
         limit = Deadline(self.board.limits.command, what)

@@ -32,9 +32,8 @@ _KEEPALIVE = 5
 _LOOK = 0.005
 _CLOSING = 2.0
 
-# Its warnings would end up on the user's terminal; errors are raised anyway.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-logging.getLogger("paramiko").propagate = False
+# Its log would end up on the terminal and in reports of pytest; errors are raised anyway.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class _Readable(Protocol):

@@ -3,7 +3,7 @@
 ``python -m xlic.board.vivado`` writes ``parameters.tcl``, ``xlic_accel_ip.v`` and ``xlic.dtso`` in
 ``board/vivado`` from :mod:`xlic.accelerator.isa`, the default design, the RTL's ports, what the
 virtual board shares with the real one, and :class:`Platform`; ``--check`` compares, ``--hash``
-prints the hash of the RTL's sources.
+prints the hash of the RTL's sources, ``--hash hls`` that of the HLS C++.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
+from xlic.accelerator.native_library import hls_sources
 from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board.virtual import layout
@@ -195,11 +196,12 @@ def outdated() -> list[Path]:
 
 def main(arguments: list[str]) -> int:
     """Write the files, ``--check`` them, or print the ``--hash``; returns the exit status."""
-    if arguments not in ([], ["--check"], ["--hash"]):
-        print("usage: python -m xlic.board.vivado [--check | --hash]", file=sys.stderr)
+    if arguments not in ([], ["--check"], ["--hash"], ["--hash", "hls"]):
+        print("usage: python -m xlic.board.vivado [--check | --hash [hls]]", file=sys.stderr)
         return 2
-    if arguments == ["--hash"]:
-        print(f"{source_hash(rtl_sources()):016x}")
+    if arguments[:1] == ["--hash"]:
+        sources = hls_sources() if arguments[1:] else rtl_sources()
+        print(f"{source_hash(sources):016x}")
         return 0
     changed = outdated()
     for path in changed:

@@ -93,8 +93,9 @@ class Faults:
         try:
             yield
         finally:
-            if any(entry["name"] == _DELAY for entry in self._qmp("qom-list", path="/objects")):
-                self._qmp("object-del", id=_DELAY)
+            with self._undoing():
+                if any(entry["name"] == _DELAY for entry in self._qmp("qom-list", path="/objects")):
+                    self._qmp("object-del", id=_DELAY)
 
     # The processor.
 
@@ -105,7 +106,8 @@ class Faults:
         try:
             yield
         finally:
-            self._qmp("cont")
+            with self._undoing():
+                self._qmp("cont")
 
     @contextmanager
     def kernel_panic(self) -> Iterator[None]:
@@ -133,7 +135,7 @@ class Faults:
         Leaving waits until it is there again; without a run within, nothing happens.
         """
         before = self._logic_faults()
-        self._pl(**{**before, "hang": True})
+        self._set_logic_faults({**before, "hang": True})
         over = threading.Event()
         struck = threading.Event()
 
@@ -141,7 +143,7 @@ class Faults:
             while not over.wait(_LOOK):
                 with suppress(VirtualBoardError):
                     if self._board.status().get("pl", {}).get("running"):
-                        self._pl(**before)
+                        self._set_logic_faults(before)
                         self._board.reset()
                         struck.set()
                         return
@@ -156,7 +158,7 @@ class Faults:
             if struck.is_set():
                 self._board.wait_for_ssh()
             else:
-                self._pl(**before)
+                self._set_logic_faults(before)
 
     # The programmable logic.
 
@@ -202,7 +204,7 @@ class Faults:
         try:
             yield
         finally:
-            self._service(f"rm -f {quoted}/.full; mount -o remount,size=50% {quoted}")
+            self._undo(f"rm -f {quoted}/.full; mount -o remount,size=50% {quoted}")
 
     @contextmanager
     def no_sftp(self) -> Iterator[None]:
@@ -211,7 +213,7 @@ class Faults:
         try:
             yield
         finally:
-            self._service(f"[ ! -e {_SFTP}.off ] || mv {_SFTP}.off {_SFTP}")
+            self._undo(f"[ ! -e {_SFTP}.off ] || mv {_SFTP}.off {_SFTP}")
 
     @contextmanager
     def corrupt_upload(self) -> Iterator[None]:
@@ -236,7 +238,7 @@ class Faults:
             try:
                 yield
             finally:
-                self._service(
+                self._undo(
                     "[ ! -e /etc/passwd.good ] || mv /etc/passwd.good /etc/passwd; "
                     f"sed -i '\\#{_BAD_SHELL}#d' /etc/shells"
                 )
@@ -248,36 +250,35 @@ class Faults:
         try:
             yield
         finally:
-            self._service("/etc/sshd start")
+            self._undo("/etc/sshd start")
 
     @contextmanager
     def clock_skew(self, seconds: float = 86400.0) -> Iterator[None]:
         """The board's clock is ahead, or (negative) behind."""
-        self._set_clock(time.time() + seconds)
+        set_clock = "date -u -s @{:.0f} > /dev/null"
+        self._service(set_clock.format(time.time() + seconds))
         try:
             yield
         finally:
-            self._set_clock(time.time())
-
-    def _set_clock(self, when: float) -> None:
-        self._service(f"date -u -s @{int(when)} > /dev/null")
+            self._undo(set_clock.format(time.time()))
 
     @contextmanager
     def _logic(self, **changes: Any) -> Iterator[None]:
         before = self._logic_faults()
-        self._pl(**{**before, **changes})
+        self._set_logic_faults({**before, **changes})
         try:
             yield
         finally:
-            back = {name: before[name] for name in changes}
-            self._pl(**{**self._logic_faults(), **back})
+            others = {k: v for k, v in self._logic_faults().items() if k not in changes}
+            back = {k: v for k, v in before.items() if k in changes}
+            self._set_logic_faults({**others, **back})
 
     def _logic_faults(self) -> dict[str, Any]:
-        faults: dict[str, Any] = self._board.request("pl", what="status")["result"]["faults"]
+        faults: dict[str, Any] = self._board.request("faults")["faults"]
         return faults
 
-    def _pl(self, **faults: Any) -> None:
-        self._board.request("pl", what="faults", **faults)
+    def _set_logic_faults(self, faults: dict[str, Any]) -> None:
+        self._board.request("faults", set=faults)
 
     def _plug(self, plugged: bool) -> None:
         self._board.request("cable", plugged=plugged)
@@ -287,6 +288,19 @@ class Faults:
 
     def _service(self, command: str) -> None:
         self._board.service(command)
+
+    def _undo(self, command: str) -> None:
+        with self._undoing():
+            self._service(command)
+
+    @contextmanager
+    def _undoing(self) -> Iterator[None]:
+        """A board without power has lost the fault too."""
+        try:
+            yield
+        except VirtualBoardError:
+            if self._board.alive() and self._board.status()["power"]:
+                raise
 
     def _console_bytes(self) -> int:
         return self._board.console_log.stat().st_size

@@ -57,6 +57,8 @@ class Hardware:
             end.close()
         self.qmp = Qmp(self.qmp_stream)
         self._pl: subprocess.Popen[bytes] | None = None
+        self._pl_text = b""
+        self._asked = 0
         try:
             self.qmp.greet(_START)
             self.ssh_port = ssh_port or self._forwarded_port()
@@ -89,23 +91,46 @@ class Hardware:
             VirtualBoardError: it does not answer.
         """
         end = time.monotonic() + _ANSWER
-        answer = b""
+        self._asked += 1
         try:
-            self._commands.sendall(json.dumps(command).encode() + b"\n")
-            while not answer.endswith(b"\n"):
-                if not select.select([self._commands], [], [], end - time.monotonic())[0]:
+            self.pl_stream.sendall(json.dumps({**command, "number": self._asked}).encode() + b"\n")
+            while True:
+                if not select.select([self.pl_stream], [], [], max(0, end - time.monotonic()))[0]:
                     raise TimeoutError
-                part = self._commands.recv(1 << 16)
-                if not part:
-                    raise ConnectionResetError
-                answer += part
+                status = self._pl_answer()
+                # One that came too late belongs to a question of before.
+                if status is not None and status.pop("number") == self._asked:
+                    return status
         except (OSError, ValueError) as error:
             raise VirtualBoardError(
                 f"the programmable logic does not answer; see {self._folder / 'pl.log'}, "
                 "then switch the board off and on"
             ) from error
-        status: dict[str, Any] = json.loads(answer)
-        return status
+
+    def take_from_pl(self) -> None:
+        """Take what the programmable logic says unasked: answers that come too late.
+
+        Raises:
+            ConnectionError: it has gone.
+        """
+        # One that was waited for may have been taken since this was called for.
+        if select.select([self.pl_stream], [], [], 0)[0]:
+            self._pl_answer()
+
+    def _pl_answer(self) -> dict[str, Any] | None:
+        """The next whole answer, None if there is none yet."""
+        line, newline, rest = self._pl_text.partition(b"\n")
+        if not newline:
+            part = self.pl_stream.recv(1 << 16)
+            if not part:
+                raise ConnectionResetError("the programmable logic has gone")
+            line, newline, rest = (self._pl_text + part).partition(b"\n")
+        if not newline:
+            self._pl_text = line
+            return None
+        self._pl_text = rest
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def stop(self) -> None:
         """Switch off."""
@@ -118,12 +143,12 @@ class Hardware:
                 process.wait(_STOP)
         streams = [self.console, self.service, self.qmp_stream]
         if self._pl is not None:
-            streams.append(self._commands)
+            streams.append(self.pl_stream)
         for stream in streams:
             stream.close()
 
     def _start_pl(self, memory: int, qtest: socket.socket) -> None:
-        self._commands, other = socket.socketpair()
+        self.pl_stream, other = socket.socketpair()
         numbers = [memory, qtest.fileno(), other.fileno()]
         command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m"]
         command += ["xlic.board.virtual.pl", *map(str, numbers)]

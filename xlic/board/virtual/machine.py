@@ -354,12 +354,19 @@ def _start_supervisor(
         )
     end = time.monotonic() + _START
     while not (folder / STATE).exists():
-        if process.poll() is not None or time.monotonic() > end:
+        try:
+            over = process.poll() is not None or time.monotonic() > end
+            time.sleep(_LOOK)
+        except BaseException:
+            # Interrupted: the folder goes, and who keeps the board must not stay.
+            process.kill()
+            process.wait(_STOP)
+            raise
+        if over:
             process.kill()
             process.wait(_STOP)
             lines = log.read_text("utf-8", "replace").strip().splitlines()
             raise VirtualBoardError(f"no virtual board: {'; '.join(lines[-2:]) or 'no message'}")
-        time.sleep(_LOOK)
     return process
 
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -104,11 +105,18 @@ def fetched() -> Packages | None:
     folder = _folder()
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
+        if record["wanted"] != _wanted():
+            return None
         packages = tuple(Package(**entry) for entry in record["packages"])
         found = Packages(folder, record["kernel"], packages)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if all((folder / entry.file).is_file() for entry in packages) else None
+
+
+def _wanted() -> list[str]:
+    """What the choice of packages follows from; the kernel's tools are for the host."""
+    return [platform.machine(), ARCHITECTURE, *USERLAND, _NOT_NEEDED.pattern]
 
 
 def fetch_packages(*, update: bool = False, progress: Progress | None = None) -> Packages:
@@ -149,7 +157,8 @@ def _fetch(folder: Path, progress: Progress) -> Packages:
         apt("apt-get", "-q", "download", *names)
         progress("checking", 2, 3)
         packages = [_describe(file) for file in sorted((work / "debs").glob("*.deb"))]
-        record = {"kernel": kernel, "packages": [asdict(package) for package in packages]}
+        listed = [asdict(package) for package in packages]
+        record = {"wanted": _wanted(), "kernel": kernel, "packages": listed}
         (work / "debs" / _RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         (work / "debs").rename(folder)

@@ -169,7 +169,9 @@ class Logic:
         words = self._player.results()
         stale = self.faults.stale
         known = self._bitstream.source_hash if stale is None else stale
-        words[Info.HASH_LOW], words[Info.HASH_HIGH] = known & 0xFFFF_FFFF, known >> 32
+        # HLS tells its identity only when it runs.
+        if words[Info.MAGIC]:
+            words[Info.HASH_LOW], words[Info.HASH_HIGH] = known & 0xFFFF_FFFF, known >> 32
         first, counters = Register.INFO // 4, Register.COUNTERS // 4
         self._registers[first : first + INFO_WORDS] = words[:INFO_WORDS]
         self._registers[counters : counters + len(words) - INFO_WORDS] = words[INFO_WORDS:]
@@ -251,7 +253,7 @@ class Logic:
             return
         self._running = False
         self.runs += 1
-        if self.faults.flip:
+        if self.faults.flip and not self._player.results()[Info.ERROR]:
             self._log(flip_output(self._buffer, layout.BUFFER.address, self._arguments))
         # What belongs to the end is there before the end is told.
         self.publish_identity()
@@ -305,12 +307,14 @@ def main(arguments: list[str]) -> int:
                 commands.sendall(json.dumps(answer).encode() + b"\n")
         try:
             pause = logic.turn()
-        except ConnectionError:
-            return 0
+        except OSError as error:
+            # Without its interrupts the logic is none: whoever keeps the board is to notice.
+            log(f"QEMU does not answer: {error}")
+            return 1
 
 
 def _obey(logic: Logic, command: dict[str, Any], log: Callable[[str], None]) -> dict[str, Any]:
-    action = command.pop("do")
+    action, number = command.pop("do"), command.pop("number")
     if action == "reset":
         log("reset")
         logic.clear()
@@ -318,7 +322,7 @@ def _obey(logic: Logic, command: dict[str, Any], log: Callable[[str], None]) -> 
         logic.faults = Faults(**command)
         log(f"faults: {logic.faults}")
         logic.publish_identity()
-    return logic.status()
+    return {**logic.status(), "number": number}
 
 
 if __name__ == "__main__":

@@ -104,7 +104,6 @@ class _Compiled:
         self._library.xlic_identity.argtypes = [pointer]
         self._memory, self._address = memory, address
         self._results = np.zeros(RESULT_WORDS, np.uint32)
-        self._library.xlic_identity(self._results.ctypes.data)
         self._thread: threading.Thread | None = None
 
     def results(self) -> Words:

@@ -86,7 +86,8 @@ class Qmp:
         self.events: list[str] = []
         self._stream = stream
         self._pending = b""
-        self._answers: list[dict[str, Any]] = []
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._asked = 0
 
     def greet(self, deadline: float) -> None:
         """Negotiate; QEMU then takes commands.
@@ -102,14 +103,20 @@ class Qmp:
         Raises:
             VirtualBoardError: it was refused, or QEMU does not answer.
         """
-        message = {"execute": command} | ({"arguments": arguments} if arguments else {})
+        self._asked += 1
+        number = self._asked
+        message: dict[str, Any] = {"execute": command, "id": number}
+        if arguments:
+            message["arguments"] = arguments
         try:
             self._stream.settimeout(deadline)
             self._stream.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise _mute(command) from error
-        self._receive_until(lambda: bool(self._answers), deadline, command)
-        answer = self._answers.pop(0)
+        self._receive_until(lambda: number in self._answers, deadline, command)
+        # Those of before that came too late go with it.
+        answer = self._answers[number]
+        self._answers.clear()
         if "error" in answer:
             raise VirtualBoardError(f"QEMU refused {command}: {answer['error'].get('desc')}")
         return answer["return"]
@@ -137,7 +144,7 @@ class Qmp:
             if "event" in message:
                 self.events.append(message["event"])
             elif "return" in message or "error" in message:
-                self._answers.append(message)
+                self._answers[message.get("id", 0)] = message
 
     def _receive_until(self, over: Callable[[], bool], deadline: float, what: str) -> None:
         end = time.monotonic() + deadline

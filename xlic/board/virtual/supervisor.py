@@ -38,6 +38,7 @@ SECRETS = ("client_key", "known_hosts", "initramfs", CONTROL)
 
 _TICK = 0.2
 _RECORD = b"\x1e"
+_RESTARTED = "the board restarted before it had answered"
 _MUTE = "the board does not answer at its service port"
 
 
@@ -49,6 +50,7 @@ class _Pending:
     number: int
     command: bytes
     deadline: float
+    sent: bool = False
 
 
 class Supervisor:
@@ -76,6 +78,7 @@ class Supervisor:
         self._service_ready = False
         self._commands = 0
         self._cable = True
+        self._faults: dict[str, Any] = {}
         self._ended = False
         self._control = socket.socket(socket.AF_UNIX)
         self._control.bind(str(folder / CONTROL))
@@ -132,7 +135,10 @@ class Supervisor:
         self._watch(hardware.console, self._console_speaks)
         self._watch(hardware.service, self._service_speaks)
         self._watch(hardware.qmp_stream, self._qemu_speaks)
+        self._watch(hardware.pl_stream, self._pl_speaks)
+        # What is wrong with the board stays wrong when the power comes and goes.
         self._set_cable()
+        self._set_faults()
 
     def _power_off(self) -> None:
         if self._hardware is None:
@@ -141,6 +147,7 @@ class Supervisor:
             self._hardware.console,
             self._hardware.service,
             self._hardware.qmp_stream,
+            self._hardware.pl_stream,
         ):
             self._forget(stream)
         self._console.attach(None)
@@ -149,9 +156,12 @@ class Supervisor:
         self._console.note("power off")
 
     def _set_cable(self) -> None:
-        # A cable stays as it is when the power comes and goes.
         if self._hardware is not None:
             self._hardware.qmp.execute("set_link", name=NETWORK, up=self._cable)
+
+    def _set_faults(self) -> None:
+        if self._hardware is not None:
+            self._hardware.tell_pl(do="faults", **self._faults)
 
     def _take_events(self, hardware: Hardware) -> None:
         for event in hardware.qmp.events:
@@ -175,6 +185,16 @@ class Supervisor:
         try:
             self._hardware.qmp.receive()
         except OSError:
+            self._power_off()
+
+    def _pl_speaks(self) -> None:
+        # Nothing comes unasked, except the end.
+        if self._hardware is None:
+            return
+        try:
+            self._hardware.take_from_pl()
+        except OSError:
+            self._console.note("the programmable logic has gone")
             self._power_off()
 
     def _service_speaks(self) -> None:
@@ -225,10 +245,14 @@ class Supervisor:
         except (OSError, ValueError):
             client.close()
             return
+        action = str(request.get("do"))
         try:
             result = self._obey(request, client)
         except XlicError as error:
             self._answer(client, error=str(error))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            # Whatever was asked, the board goes on.
+            self._answer(client, error=f"{action}: {type(error).__name__}: {error}")
         else:
             if result is not None:
                 self._answer(client, **result)
@@ -248,6 +272,11 @@ class Supervisor:
             self._power_off()
             self._power_on()
             return {}
+        if action == "faults":
+            if "set" in request:
+                self._faults = request["set"]
+                self._set_faults()
+            return {"faults": self._faults}
         if action == "cable":
             self._cable = bool(request["plugged"])
             self._set_cable()
@@ -260,9 +289,6 @@ class Supervisor:
         if action == "qmp":
             name = request.pop("execute")
             return {"result": self._hardware.qmp.execute(name, **request)}
-        if action == "pl":
-            request["do"] = request.pop("what")
-            return {"result": self._hardware.tell_pl(**request)}
         if action == "service":
             self._service(request, client)
             return None
@@ -279,9 +305,16 @@ class Supervisor:
 
     def _send_command(self) -> None:
         # Before the board's shell listens it would be lost.
-        if self._hardware is not None and self._pending is not None and self._service_ready:
-            with suppress(OSError):
-                self._hardware.service.send(self._pending.command, socket.MSG_DONTWAIT)
+        if self._hardware is None or self._pending is None or not self._service_ready:
+            return
+        if self._pending.sent:
+            # Once more could do once more what restarted the board.
+            self._answer(self._pending.client, error=_RESTARTED)
+            self._pending = None
+            return
+        self._pending.sent = True
+        with suppress(OSError):
+            self._hardware.service.send(self._pending.command, socket.MSG_DONTWAIT)
 
     def _forget_service(self) -> None:
         self._service_text = b""
