@@ -13,7 +13,7 @@ import pytest
 from tests.board.test_virtual_support import expected
 from tests.hls.programs import TINY, compiled, values
 from xlic.accelerator.driver import Driver
-from xlic.accelerator.isa import Control, Register
+from xlic.accelerator.isa import INFO_WORDS, MAGIC, Control, Info, Register
 from xlic.board.virtual import layout, packages, tools
 from xlic.board.virtual.bitstream import VirtualBitstream, make_bitstream, read_bin
 from xlic.board.virtual.cpio import Archive
@@ -80,46 +80,66 @@ def loaded(guest):
     return guest
 
 
-def test_the_driver_runs_a_program_twice(loaded):
-    driver = Driver(loaded)
+@pytest.fixture
+def awake(loaded):
+    """Started once with an empty window, as by the board's program."""
+    loaded.write(Register.CONTROL, 1)
+    while not loaded.read(Register.CONTROL) & 1 << Control.DONE:
+        pass
+    return loaded
+
+
+def test_hls_tells_its_identity_when_it_has_run(loaded):
+    words = [Register.INFO + 4 * word for word in range(INFO_WORDS)]
+    assert not any(loaded.read(address) for address in words)
+    loaded.write(Register.CONTROL, 1)
+    for _ in range(1000):
+        if loaded.read(Register.INFO + 4 * Info.MAGIC):
+            break
+    assert loaded.read(Register.INFO + 4 * Info.MAGIC) == MAGIC
+    assert loaded.read(Register.INFO + 4 * Info.HASH_LOW) == 5
+
+
+def test_the_driver_runs_a_program_twice(awake):
+    driver = Driver(awake)
     assert driver.identity.source_hash == 5
     program = compiled("encode")
     for _ in range(2):
         driver.execute(program, values("encode"))
         for name, wanted in expected().items():
-            assert np.array_equal(program.read(loaded.memory, name), wanted)
+            assert np.array_equal(program.read(awake.memory, name), wanted)
     # Raised and lowered once each run.
-    assert loaded.line[-4:] == [1, 0, 1, 0]
+    assert awake.line[-4:] == [1, 0, 1, 0]
 
 
-def test_an_acknowledgement_that_comes_twice_does_no_harm(loaded):
-    Driver(loaded).execute(compiled("encode"), values("encode"))
-    loaded.write(Register.INTERRUPT_STATUS, 1)
-    loaded.write(Register.INTERRUPT_STATUS, 1)
-    assert loaded.read(Register.INTERRUPT_STATUS) == 0
-    assert loaded.line[-1] == 0
+def test_an_acknowledgement_that_comes_twice_does_no_harm(awake):
+    Driver(awake).execute(compiled("encode"), values("encode"))
+    awake.write(Register.INTERRUPT_STATUS, 1)
+    awake.write(Register.INTERRUPT_STATUS, 1)
+    assert awake.read(Register.INTERRUPT_STATUS) == 0
+    assert awake.line[-1] == 0
 
 
-def test_no_interrupt_that_is_not_enabled(loaded):
-    driver = Driver(loaded)
+def test_no_interrupt_that_is_not_enabled(awake):
+    driver = Driver(awake)
     program = compiled("encode")
-    program.write_program(loaded.memory)
-    program.write_input(loaded.memory, values("encode"))
+    program.write_program(awake.memory)
+    program.write_input(awake.memory, values("encode"))
     driver._prepare(program.memory.program, program.memory.beats)
-    loaded.write(Register.GLOBAL_INTERRUPT_ENABLE, 0)
-    loaded.write(Register.CONTROL, 1)
+    awake.write(Register.GLOBAL_INTERRUPT_ENABLE, 0)
+    awake.write(Register.CONTROL, 1)
     for _ in range(1000):
-        if loaded.read(Register.CONTROL) & 1 << Control.DONE:
+        if awake.read(Register.CONTROL) & 1 << Control.DONE:
             break
-    assert loaded.read(Register.INTERRUPT_STATUS) == 1
-    assert loaded.line[-1] == 0
-    loaded.write(Register.GLOBAL_INTERRUPT_ENABLE, 1)
-    assert loaded.line[-1] == 1
+    assert awake.read(Register.INTERRUPT_STATUS) == 1
+    assert awake.line[-1] == 0
+    awake.write(Register.GLOBAL_INTERRUPT_ENABLE, 1)
+    assert awake.line[-1] == 1
 
 
-def test_a_window_outside_the_buffer_is_an_error(loaded):
-    driver = Driver(loaded)
-    loaded.window_address = layout.BUFFER.end
+def test_a_window_outside_the_buffer_is_an_error(awake):
+    driver = Driver(awake)
+    awake.window_address = layout.BUFFER.end
     with pytest.raises(Exception, match="READ"):
         driver.run(0, 16, 1, cycle_limit=1)
 
