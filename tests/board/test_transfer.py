@@ -56,6 +56,20 @@ def test_what_arrives_damaged_is_refused_and_not_kept(store, shell, tmp_path):
     assert list((tmp_path / "board/store").iterdir()) == []
 
 
+def test_what_a_cut_link_left_is_removed_by_the_next_attempt(store, shell, tmp_path, monkeypatch):
+    def cut(source, size, target, deadline):
+        Path(target).write_bytes(b"hel")
+        raise InfrastructureError("the link is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shell, "upload", cut)
+        with pytest.raises(InfrastructureError, match="link is down"):
+            store.put(b"hello", limit())
+    assert [file.suffix for file in (tmp_path / "board/store").iterdir()] == [".part"]
+    path = store.put(b"hello", limit())
+    assert list((tmp_path / "board/store").iterdir()) == [Path(path)]
+
+
 def test_programs_are_executable_and_others_are_not(store):
     assert os.access(store.put(b"#!/bin/sh\n", limit(), executable=True), os.X_OK)
     assert Path(store.put(b"data", limit())).stat().st_mode & 0o777 == 0o600

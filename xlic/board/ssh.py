@@ -201,6 +201,8 @@ class Link:
             channel.invoke_subsystem("sftp")
             self._sftp = paramiko.SFTPClient(channel)
         except (EOFError, paramiko.SSHException):
+            # dropbear takes the request, and what it starts then ends at once.
+            _await_close(channel, deadline)
             channel.close()
             if not self._transport.is_active():
                 raise
@@ -230,11 +232,7 @@ class Link:
         try:
             channel.settimeout(max(deadline.left, _LOOK))
             yield channel
-            # The server closes first: dropbear gets the next channel wrong that is opened while a
-            # process of the last one still ends.
-            patience = deadline.within(_CLOSING, deadline.what)
-            while not channel.closed and not patience.over:
-                time.sleep(_LOOK)
+            _await_close(channel, deadline)
         finally:
             channel.close()
 
@@ -262,6 +260,16 @@ class Link:
             ) from error
         finally:
             self._one.release()
+
+
+def _await_close(channel: paramiko.Channel, deadline: Deadline) -> None:
+    """Let the server close first.
+
+    dropbear gets the next channel wrong that is opened while a process of the last one still ends.
+    """
+    patience = deadline.within(_CLOSING, deadline.what)
+    while not channel.closed and not patience.over:
+        time.sleep(_LOOK)
 
 
 @contextmanager

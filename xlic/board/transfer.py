@@ -117,7 +117,7 @@ class Store:
             return path
         file.seek(0)
         # Two that send the same file at once do not write into each other's.
-        part = f"{path}.{os.getpid()}.{id(file):x}.part"
+        part = f"{path}.{os.getpid()}.{id(self):x}.part"
         self._shell.upload(file, size, part, deadline)
         script = (
             f"if [ \"$(sha256sum < {quoted(part)} | cut -d' ' -f1)\" = {digest} ]; "
@@ -139,6 +139,8 @@ class Store:
             f"umask 077; mkdir -p {folder} && cd {folder} || exit 9\n"
             # What nobody used for longest makes room; parts of an upload under way are young.
             f'ls -1t | tail -n +{STORE_FILES + 1} | while read -r old; do rm -f "$old"; done\n'
+            # Of an attempt that the link cut short: who has the lease is alone here.
+            f"rm -f {digest}.*.part\n"
             f"[ \"$(sha256sum < {digest} 2> /dev/null | cut -d' ' -f1)\" = {digest} ] "
             f"&& touch {digest} && chmod {mode} {digest} && echo yes; exit 0"
         )
