@@ -360,7 +360,7 @@ class BoardSession:
         try:
             data = store.read(f"{folder}/{RESULT}", RESULT_LIMIT, limit)
         except InfrastructureError as error:
-            last = errors.strip().splitlines()[-1:] or ["no message"]
+            last = errors.strip().splitlines()[-1:] or [str(error.args[0])]
             raise InfrastructureError(
                 f"the board's program ended with status {status} and without a result: "
                 f"{last[0][:200]}"
