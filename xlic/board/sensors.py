@@ -38,7 +38,9 @@ def read_sensors(shell: Shell, deadline: Deadline, sysfs: str = "/sys") -> dict[
         f"cd {quoted(sysfs)} || exit 0\n"
         "for file in class/hwmon/hwmon*/name class/hwmon/hwmon*/*_input class/hwmon/hwmon*/*_label "
         "bus/iio/devices/iio:device*/name bus/iio/devices/iio:device*/in_*; do\n"
-        '  [ -f "$file" ] && printf "%s\\t%s\\n" "$file" "$(head -c 64 "$file" 2> /dev/null)"\n'
+        # busybox may lack `head -c`.
+        '  [ -f "$file" ] || continue; line=; IFS= read -r line < "$file" 2> /dev/null\n'
+        '  printf "%s\\t%.64s\\n" "$file" "$line"\n'
         "done; exit 0"
     )
     return parse_sensors(shell.run(script, deadline).output)
