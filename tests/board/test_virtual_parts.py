@@ -84,9 +84,10 @@ def loaded(guest):
 def awake(loaded):
     """Started once with an empty window, as by the board's program."""
     loaded.write(Register.CONTROL, 1)
-    while not loaded.read(Register.CONTROL) & 1 << Control.DONE:
-        pass
-    return loaded
+    for _ in range(1000):
+        if loaded.read(Register.CONTROL) & 1 << Control.DONE:
+            return loaded
+    raise AssertionError("it does not wake up")
 
 
 def test_hls_tells_its_identity_when_it_has_run(loaded):

@@ -135,7 +135,8 @@ def test_a_senseless_request_does_not_end_the_board(folder):
         for action, arguments in (("qmp", {}), ("faults", {"set": 5}), ("cable", {})):
             with pytest.raises(VirtualBoardError):
                 board.request(action, **arguments)
-        assert board.alive()
+        board.power_cycle()
+        assert board.status()["power"]
 
 
 def test_two_boards_at_once(folder):

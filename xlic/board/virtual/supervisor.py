@@ -138,7 +138,7 @@ class Supervisor:
         self._watch(hardware.pl_stream, self._pl_speaks)
         # What is wrong with the board stays wrong when the power comes and goes.
         self._set_cable()
-        self._set_faults()
+        self._set_faults(self._faults)
 
     def _power_off(self) -> None:
         if self._hardware is None:
@@ -159,9 +159,9 @@ class Supervisor:
         if self._hardware is not None:
             self._hardware.qmp.execute("set_link", name=NETWORK, up=self._cable)
 
-    def _set_faults(self) -> None:
+    def _set_faults(self, faults: dict[str, Any]) -> None:
         if self._hardware is not None:
-            self._hardware.tell_pl(do="faults", **self._faults)
+            self._hardware.tell_pl(do="faults", **faults)
 
     def _take_events(self, hardware: Hardware) -> None:
         for event in hardware.qmp.events:
@@ -274,8 +274,10 @@ class Supervisor:
             return {}
         if action == "faults":
             if "set" in request:
-                self._faults = request["set"]
-                self._set_faults()
+                # Kept only if it makes sense: it is told again whenever the power comes.
+                faults = dict(request["set"])
+                self._set_faults(faults)
+                self._faults = faults
             return {"faults": self._faults}
         if action == "cable":
             self._cable = bool(request["plugged"])
