@@ -84,6 +84,12 @@ def test_key_is_private_and_folder_too(virtual_board):
     assert virtual_board.folder.stat().st_mode & 0o077 == 0
 
 
+def received(console) -> bytes:
+    part = console.recv(4096)
+    assert part, "the console hung up"
+    return part
+
+
 def test_console_takes_a_login(virtual_board):
     since = virtual_board.console_log.stat().st_size
     host, _, port = virtual_board.serial_url.removeprefix("socket://").partition(":")
@@ -94,7 +100,7 @@ def test_console_takes_a_login(virtual_board):
             time.sleep(0.5)
         text = b""
         while b"alive" not in text:
-            text += console.recv(4096)
+            text += received(console)
     virtual_board.wait_for_console("alive", 5, since=since)
     lines = virtual_board.console_log.read_text("utf-8", "replace").splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} ", line) for line in lines)
@@ -109,7 +115,7 @@ def test_console_has_many_readers(virtual_board):
         client.settimeout(10)
         text = b""
         while b"everybody" not in text:
-            text += client.recv(4096)
+            text += received(client)
         client.close()
 
 
