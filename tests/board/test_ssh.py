@@ -219,13 +219,6 @@ def test_a_name_of_the_ssh_configuration_is_enough(server, tmp_path):
         assert link.run("echo hello", limit()).output == "hello\n"
 
 
-def test_a_proxy_of_the_ssh_configuration_is_used(server, tmp_path):
-    config = tmp_path / "config"
-    config.write_text("Host a\n  ProxyJump gate\nHost b\n  ProxyCommand nc %h %p\nHost c\n")
-    proxies = [ssh_options(Board(name, ssh_config=str(config))).proxy for name in "abc"]
-    assert proxies == ["ssh -o BatchMode=yes -W [a]:22 gate", "nc b 22", None]
-
-
 def test_without_paramiko_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr("xlic.board.ssh_options.importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="pip install"):

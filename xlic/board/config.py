@@ -59,7 +59,7 @@ class LeaseSettings:
         purpose: what for, shown to those who wait.
     """
 
-    expiry: float = 60.0
+    expiry: float = 120.0
     wait: float = 600.0
     owner: str | None = None
     purpose: str = "xlic"
@@ -194,12 +194,24 @@ def read_board(path: str | os.PathLike[str], **changes: Any) -> Board:
         folder = Path(path).resolve().parent
         for key in ("key_file", "known_hosts", "ssh_config", "bitstream"):
             if values.get(key) is not None:
-                values[key] = str(folder / Path(values[key]).expanduser())
+                values[key] = str(folder / user_path(values[key]))
         return Board(**values | given)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """A path as users write it, with ``~`` and ``~name``.
+
+    Raises:
+        InputError: nobody is called so.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{os.fspath(text)}: there is no such home: {error}") from error
 
 
 def choose_board(

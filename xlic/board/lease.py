@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from xlic.board.config import LeaseSettings
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
-from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, quoted
+from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, plain, quoted
 
 UPTIME = "cut -d. -f1 /proc/uptime"
 _BEATS_PER_EXPIRY = 4
@@ -226,9 +226,9 @@ class Lease:
         self._asked = True
         claim = {
             "token": self._token,
-            "owner": _plain(settings.owner or _user()),
-            "host": _plain(socket.gethostname()),
-            "purpose": _plain(settings.purpose),
+            "owner": plain(settings.owner or _user()),
+            "host": plain(socket.gethostname()),
+            "purpose": plain(settings.purpose),
             "expiry": str(int(max(1, settings.expiry))),
         }
         lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
@@ -312,9 +312,9 @@ def _holder(text: str) -> Holder:
     # Anybody may have written this: only what is looked for, and nothing that a terminal obeys.
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     return Holder(
-        _plain(found.get("owner", "?")),
-        _plain(found.get("host", "?")),
-        _plain(found.get("purpose", "?")),
+        plain(found.get("owner", "?")),
+        plain(found.get("host", "?")),
+        plain(found.get("purpose", "?")),
         _integer(found.get("held", "0")),
         _integer(found.get("beat", "0")),
         found.get("stale") == "1",
@@ -324,10 +324,6 @@ def _holder(text: str) -> Holder:
 def _integer(text: str) -> int:
     digits = text.strip()
     return int(digits) if digits.isdigit() and len(digits) < 16 else 0
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:80]
 
 
 def _user() -> str:

@@ -17,6 +17,7 @@ from xlic.board.errors import (
     InfrastructureError,
     LostInterruptError,
 )
+from xlic.board.shell import plain
 from xlic.board.transfer import is_hash
 from xlic.errors import AcceleratorError, InputError, XlicError
 
@@ -206,7 +207,7 @@ def _integer(value: Any, most: int = _WORD) -> int:
 
 def _text(value: Any) -> str:
     _require(isinstance(value, str))
-    return "".join(char if char.isprintable() else "?" for char in value)[:500]
+    return plain(value, 500)
 
 
 def _require(condition: bool) -> None:

@@ -34,7 +34,7 @@ class Completed:
     def last_error(self) -> str:
         """The last line that it left, for messages."""
         lines = (self.errors.strip() or self.output.strip()).splitlines()
-        return lines[-1][:300] if lines else "no message"
+        return plain(lines[-1], 300) if lines else "no message"
 
 
 class Shell(Protocol):
@@ -86,3 +86,8 @@ def checked(shell: Shell, script: str, deadline: Deadline, what: str) -> str:
 def quoted(*words: str) -> str:
     """Words as the board's shell takes them."""
     return shlex.join(words)
+
+
+def plain(text: str, limit: int = 80) -> str:
+    """The beginning of what the board says, without anything that a terminal obeys."""
+    return "".join(char if char.isprintable() else "?" for char in text[:limit])

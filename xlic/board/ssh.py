@@ -11,17 +11,16 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Protocol
 
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
-from xlic.board.errors import DeadlineError, HostKeyError, InfrastructureError
-from xlic.board.shell import OUTPUT_LIMIT, Completed, quoted
-from xlic.board.ssh_options import SshOptions, import_paramiko, ssh_options
-from xlic.errors import InputError
+from xlic.board.errors import DeadlineError, InfrastructureError
+from xlic.board.shell import OUTPUT_LIMIT, Completed, plain, quoted
+from xlic.board.ssh_login import log_in, watchdog
+from xlic.board.ssh_options import import_paramiko, ssh_options
 
 if TYPE_CHECKING:
     import paramiko
@@ -30,7 +29,7 @@ CHUNK = 32 * 1024
 """Bytes sent at once: the packet size of SSH, above which sending becomes slow."""
 _KEEPALIVE = 5
 _LOOK = 0.005
-_CLOSING = 2.0
+_CLOSING = 10.0
 
 # Its log would end up on the terminal and in reports of pytest; errors are raised anyway.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -63,31 +62,15 @@ class Link:
         deadline: Deadline | None = None,
     ) -> None:
         import_paramiko()
-        import paramiko
-
         self.options = ssh_options(board)
         self.name = board.host
+        self._accept_new = accept_new_host_key
         # Kept open: one channel less to open and close for each file.
         self._sftp: paramiko.SFTPClient | None = None
         self._has_sftp = True
         self._one = threading.Lock()
-        self._client = paramiko.SSHClient()
         whole = deadline or Deadline(board.limits.connect, f"SSH to {board.host}")
-        limit = whole.within(board.limits.connect, f"SSH to {board.host}")
-        try:
-            self._connect(limit, accept_new_host_key)
-        except BaseException:
-            self._client.close()
-            raise
-        transport = self._client.get_transport()
-        if transport is None:
-            raise InfrastructureError(f"SSH to {board.host} ended at once")
-        self._transport = transport
-        if isinstance(transport.sock, socket.socket):
-            # Each command is a few small packets; held back until the last is acknowledged (Nagle)
-            # they would cost 40 ms, two thirds of a short command.
-            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.set_keepalive(_KEEPALIVE)
+        self._log_in(whole.within(board.limits.connect, f"SSH to {board.host}"))
 
     @property
     def alive(self) -> bool:
@@ -144,50 +127,17 @@ class Link:
         if got != size:
             raise InfrastructureError(f"{source} on the board has not {size} bytes, but {got}")
 
-    def _connect(self, deadline: Deadline, accept_new: bool) -> None:
-        import paramiko
-
-        options = self.options
-        _load_host_keys(self._client, options)
-        self._client.set_missing_host_key_policy(_policy(options, accept_new))
-        password = options.password()
-        try:
-            with _watchdog(deadline, self._client.close):
-                proxy = _proxy(options)
-                self._client.connect(
-                    options.address,
-                    options.port,
-                    options.user,
-                    password=password,
-                    # A list is taken too.
-                    key_filename=cast("str | None", list(options.key_files) or None),
-                    look_for_keys=not options.key_files and password is None,
-                    allow_agent=not options.key_files and password is None,
-                    timeout=deadline.left,
-                    banner_timeout=deadline.left,
-                    auth_timeout=deadline.left,
-                    channel_timeout=deadline.left,
-                    sock=proxy,
-                )
-        except paramiko.BadHostKeyException as error:
-            raise HostKeyError(
-                f"{options.key_name} has another host key than the known one; if the board was "
-                f"set up anew: ssh-keygen -R '{options.key_name}'"
-            ) from error
-        except paramiko.AuthenticationException as error:
-            if deadline.over:
-                raise deadline.error() from error
-            raise InputError(
-                f"{options.key_name} does not let {options.user} in: {error}; give a key by "
-                "key_file, the SSH configuration or the agent"
-            ) from error
-        except (paramiko.SSHException, OSError, EOFError, AttributeError) as error:
-            # A connection that the timer closed half-way ends in an AttributeError too.
-            if deadline.over:
-                raise deadline.error() from error
-            if isinstance(error, AttributeError):
-                raise
-            raise InfrastructureError(f"cannot connect to {options.key_name}: {error}") from error
+    def _log_in(self, deadline: Deadline) -> None:
+        self._client = log_in(self.options, self._accept_new, deadline)
+        transport = self._client.get_transport()
+        if transport is None:
+            raise InfrastructureError(f"SSH to {self.name} ended at once")
+        self._transport = transport
+        if isinstance(transport.sock, socket.socket):
+            # Each command is a few small packets; held back until the last is acknowledged (Nagle)
+            # they would cost 40 ms, two thirds of a short command.
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.set_keepalive(_KEEPALIVE)
 
     def _open_sftp(self, deadline: Deadline) -> paramiko.SFTPClient | None:
         """SFTP, or None where the board has no server for it."""
@@ -201,23 +151,33 @@ class Link:
             channel.invoke_subsystem("sftp")
             self._sftp = paramiko.SFTPClient(channel)
         except (EOFError, paramiko.SSHException):
-            # dropbear takes the request, and what it starts then ends at once.
-            _await_close(channel, deadline)
             channel.close()
+            deadline.check()
             if not self._transport.is_active():
                 raise
             self._has_sftp = False
+            # dropbear takes the request, what it starts then ends at once, and the next channels of
+            # this connection may be ended with it: another connection knows nothing of that.
+            self._client.close()
+            self._log_in(deadline)
         return self._sftp
 
     def _upload_by_cat(self, source: IO[bytes], size: int, target: str, deadline: Deadline) -> None:
         with self._channel(deadline) as channel:
             channel.exec_command("exec " + quoted("sh", "-c", f"cat > {quoted(target)}"))
-            for chunk in _chunks(source, size, deadline):
-                channel.sendall(chunk)
-            channel.shutdown_write()
+            try:
+                for chunk in _chunks(source, size, deadline):
+                    channel.sendall(chunk)
+                channel.shutdown_write()
+            except OSError:
+                # What cannot be written ends `cat`, which then says why.
+                if not (channel.closed and self._transport.is_active()):
+                    raise
             _, errors = _receive(channel, deadline, OUTPUT_LIMIT)
-            if channel.recv_exit_status():
-                raise InfrastructureError(f"cannot write {target} on the board: {errors.strip()}")
+            status = channel.recv_exit_status()
+            if status:
+                reason = plain(errors.strip(), 300) or f"it ended with status {status}"
+                raise InfrastructureError(f"cannot write {target} on the board: {reason}")
 
     def _download_by_cat(
         self, source: str, target: IO[bytes], size: int, deadline: Deadline
@@ -245,11 +205,11 @@ class Link:
         if not self._one.acquire(timeout=deadline.left):
             raise deadline.error()
         try:
-            with _watchdog(deadline, self._transport.close):
+            with watchdog(deadline, self.close):
                 yield
         except (DeadlineError, InfrastructureError):
             raise
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except (paramiko.SSHException, paramiko.SFTPError, OSError, EOFError) as error:
             if deadline.over:
                 raise deadline.error() from error
             if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EACCES):
@@ -270,60 +230,6 @@ def _await_close(channel: paramiko.Channel, deadline: Deadline) -> None:
     patience = deadline.within(_CLOSING, deadline.what)
     while not channel.closed and not patience.over:
         time.sleep(_LOOK)
-
-
-@contextmanager
-def _watchdog(deadline: Deadline, close: Callable[[], None]) -> Iterator[None]:
-    timer = threading.Timer(deadline.left, close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _load_host_keys(client: paramiko.SSHClient, options: SshOptions) -> None:
-    for path in options.known_hosts:
-        # One that is not there knows nobody.
-        with suppress(FileNotFoundError):
-            try:
-                client.load_system_host_keys(path)
-            except OSError as error:
-                if error.errno == errno.ENOENT:
-                    continue
-                raise InputError(f"cannot read the host keys in {path}: {error}") from error
-
-
-def _policy(options: SshOptions, accept_new: bool) -> paramiko.MissingHostKeyPolicy:
-    import paramiko
-
-    class Policy(paramiko.MissingHostKeyPolicy):
-        def missing_host_key(
-            self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-        ) -> None:
-            line = f"{options.key_name} {key.get_name()} {key.get_base64()}"
-            if not accept_new:
-                raise HostKeyError(
-                    f"the host key of {options.key_name} is unknown "
-                    f"({key.get_name()} {key.fingerprint}); compare it with the board's and "
-                    "connect once with ssh, or use --accept-new-host-key"
-                )
-            path = Path(options.known_hosts[0])
-            try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
-            except OSError as error:
-                raise InputError(f"cannot add the host key to {path}: {error}") from error
-
-    return Policy()
-
-
-def _proxy(options: SshOptions) -> paramiko.ProxyCommand | None:
-    import paramiko
-
-    return None if options.proxy is None else paramiko.ProxyCommand(options.proxy)
 
 
 def _receive(channel: paramiko.Channel, deadline: Deadline, limit: int) -> tuple[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlic.board.config import Board
+from xlic.board.config import Board, user_path
 from xlic.errors import InputError, MissingToolError
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _PORT = 22
 _USER = "root"
+# ssh_config(5), UserKnownHostsFile and GlobalKnownHostsFile.
+_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+_GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_HOP = re.compile(r"(?:ssh://)?(?:([^@]+)@)?(\[[^]]+\]|[^:@]+)(?::(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class SshOptions:
         address: host name or address.
         port: TCP port.
         user: to log in as.
-        key_files: private keys to try; empty tries the agent's and the usual ones.
+        key_files: private keys to try; empty tries the usual ones.
+        agent: whether the agent's keys are tried too.
         known_hosts: files of host keys; the first is where a new key would be added.
         proxy: command whose input and output lead there (ProxyCommand, ProxyJump), or None.
         password_env: environment variable that holds the password, or None.
@@ -36,6 +42,7 @@ class SshOptions:
     port: int
     user: str
     key_files: tuple[str, ...]
+    agent: bool
     known_hosts: tuple[str, ...]
     proxy: str | None
     password_env: str | None
@@ -63,26 +70,25 @@ def ssh_options(board: Board) -> SshOptions:
     """The options for a board.
 
     Raises:
-        InputError: the SSH configuration cannot be read.
+        InputError: the SSH configuration cannot be read, or the board's key is not there.
         MissingToolError: paramiko is not installed.
     """
     found = _configured(board)
-    # The one option of which there may be several; paramiko makes it a list.
-    keys = (board.key_file,) if board.key_file else tuple(found.get("identityfile", ()))
-    hosts = board.known_hosts or found.get("userknownhostsfile") or "~/.ssh/known_hosts"
-    # One path of the board's own, which may hold blanks, or a list as SSH has it.
-    files = [hosts] if board.known_hosts else str(hosts).split()
     try:
-        port = int(found.get("port", _PORT))
+        port = board.port or int(found.get("port", _PORT))
     except ValueError as error:
         raise InputError(f"the SSH configuration has port {found['port']!r}") from error
+    address = str(found.get("hostname", board.host))
     return SshOptions(
-        address=str(found.get("hostname", board.host)),
-        port=board.port or port,
+        address=address,
+        port=port,
         user=board.user or str(found.get("user", _USER)),
-        key_files=tuple(str(Path(key).expanduser()) for key in keys),
-        known_hosts=tuple(str(Path(file).expanduser()) for file in files),
-        proxy=_proxy(found),
+        key_files=_key_files(board, found),
+        agent=board.key_file is None
+        and board.password_env is None
+        and str(found.get("identitiesonly", "no")).lower() != "yes",
+        known_hosts=_known_hosts(board, found),
+        proxy=_proxy(board, found, address, port),
         password_env=board.password_env,
     )
 
@@ -101,7 +107,7 @@ def _configured(board: Board) -> paramiko.SSHConfigDict:
     import_paramiko()
     import paramiko
 
-    path = Path(board.ssh_config or "~/.ssh/config").expanduser()
+    path = user_path(board.ssh_config or "~/.ssh/config")
     if board.ssh_config is None and not path.is_file():
         return paramiko.SSHConfigDict(hostname=board.host)
     try:
@@ -110,13 +116,45 @@ def _configured(board: Board) -> paramiko.SSHConfigDict:
         raise InputError(f"cannot read the SSH configuration {path}: {error}") from error
 
 
-def _proxy(found: paramiko.SSHConfigDict) -> str | None:
+def _key_files(board: Board, found: paramiko.SSHConfigDict) -> tuple[str, ...]:
+    if board.key_file is not None:
+        path = user_path(board.key_file)
+        if not path.is_file():
+            raise InputError(f"the key {path} is not there; is key_file right?")
+        return (str(path),)
+    # The one option of which there may be several; as with ssh, one that is not there is no matter.
+    paths = (user_path(key) for key in found.get("identityfile", ()))
+    return tuple(str(path) for path in paths if path.is_file())
+
+
+def _known_hosts(board: Board, found: paramiko.SSHConfigDict) -> tuple[str, ...]:
+    if board.known_hosts is not None:
+        # One path of the board's own, which may hold blanks.
+        return (str(user_path(board.known_hosts)),)
+    lists = (
+        found.get("userknownhostsfile", _KNOWN_HOSTS),
+        found.get("globalknownhostsfile", _GLOBAL_KNOWN_HOSTS),
+    )
+    return tuple(str(user_path(file)) for files in lists for file in str(files).split())
+
+
+def _proxy(board: Board, found: paramiko.SSHConfigDict, address: str, port: int) -> str | None:
     command = found.get("proxycommand")
     if command is not None:
         return None if str(command).lower() == "none" else str(command)
     jump = found.get("proxyjump")
     if jump is None or str(jump).lower() == "none":
         return None
-    address, port = found.get("hostname", ""), found.get("port", _PORT)
+    *hops, last = str(jump).split(",")
+    match = _HOP.fullmatch(last.strip())
+    if match is None:
+        raise InputError(f"the SSH configuration has ProxyJump {jump!r}")
+    user, host, jump_port = match.groups()
+    words = ["ssh", "-o", "BatchMode=yes"]
+    if board.ssh_config is not None:
+        words += ["-F", str(user_path(board.ssh_config))]
+    words += ["-l", user] if user else []
+    words += ["-p", jump_port] if jump_port else []
+    words += ["-J", ",".join(hop.strip() for hop in hops)] if hops else []
     # The way there is ssh's own business, with its own checks of host keys.
-    return f"ssh -o BatchMode=yes -W [{address}]:{port} {jump}"
+    return shlex.join([*words, "-W", f"[{address}]:{port}", "--", host.strip("[]")])
