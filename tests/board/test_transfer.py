@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from tests.board.local import LocalShell, limit
 from xlic.board.deadline import Deadline
-from xlic.board.errors import DeadlineError, InfrastructureError, TransferError
+from xlic.board.errors import (
+    DeadlineError,
+    InfrastructureError,
+    LeaseLostError,
+    TransferError,
+)
 from xlic.board.jobs import cancel_job, end_jobs, start_job, wait_job
 from xlic.board.shell import quoted
 from xlic.board.transfer import STORE_FILES, Store, local_path
@@ -175,6 +180,52 @@ def test_a_job_that_vanished_is_infrastructure(shell, tmp_path):
     assert cancel_job(shell, job)
     with pytest.raises(InfrastructureError, match="without a status"):
         wait_job(shell, job, limit())
+
+
+def test_a_status_for_which_there_is_no_room_is_told(shell, tmp_path):
+    job = start_job(shell, "sleep 0.3", str(tmp_path / "run"), limit())
+    # A device that is always full.
+    (Path(job.folder) / "status.part").symlink_to("/dev/full")
+    with pytest.raises(InfrastructureError, match="is there room in"):
+        wait_job(shell, job, limit())
+
+
+def test_a_job_without_room_for_its_number_does_not_run(shell, tmp_path):
+    touched, folder = tmp_path / "touched", tmp_path / "run"
+    guard = "ln -s /dev/full pid"
+    with pytest.raises(InfrastructureError, match="starting"):
+        start_job(shell, f"touch {touched}", str(folder), limit(), guard=guard)
+    assert not touched.exists()
+
+
+def test_each_look_at_a_job_has_a_deadline_of_its_own(shell, tmp_path, monkeypatch):
+    job = start_job(shell, "sleep 35", str(tmp_path / "run"), limit())
+    run, seen = shell.run, []
+
+    def watched(script, deadline, **options):
+        seen.append(deadline.seconds)
+        if len(seen) == 3:
+            raise deadline.error()
+        return run(script, deadline, **options)
+
+    monkeypatch.setattr(shell, "run", watched)
+    with pytest.raises(DeadlineError, match=r"asking whether it has ended: .* 1\.5 s"):
+        wait_job(shell, job, limit(1000), patience=1.5)
+    assert seen[:3] == [1.5] * 3
+
+
+def test_what_is_checked_before_each_look_ends_the_job(shell, tmp_path):
+    marker = f"sleep 36.{os.getpid()}"
+    job = start_job(shell, marker, str(tmp_path / "run"), limit())
+    looks = iter(range(3))
+
+    def lost():
+        if next(looks) == 2:
+            raise LeaseLostError("lost")
+
+    with pytest.raises(LeaseLostError):
+        wait_job(shell, job, limit(), check=lost)
+    assert not _runs(marker)
 
 
 def test_a_guard_that_fails_starts_nothing(shell, tmp_path):

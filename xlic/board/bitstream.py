@@ -171,13 +171,19 @@ def load_bitstream(
     return True
 
 
-def forget_bitstream(shell: Shell, folder: str, deadline: Deadline) -> None:
+def forget_bitstream(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") -> None:
     """Have whoever comes next load a bitstream anew: the logic is in a state that nobody knows.
+
+    Args:
+        shell: the way to the board.
+        folder: xlic's on the board.
+        deadline: until when.
+        guard: shell that must succeed right before.
 
     Raises:
         InfrastructureError: the link failed.
     """
-    shell.run(f"rm -f {quoted(_marker(folder))}", deadline)
+    shell.run(f"{guard}\nrm -f {quoted(_marker(folder))}", deadline)
 
 
 def _marker(folder: str) -> str:

@@ -39,6 +39,10 @@ class DeadlineError(InfrastructureError):
     """Something did not answer in the time that it was given."""
 
 
+class ResetNeededError(InfrastructureError):
+    """The board answers, but is in a state that only a restart ends."""
+
+
 class LeaseError(InfrastructureError):
     """The board is somebody else's; trying harder would not be right."""
 

@@ -7,10 +7,11 @@ may go down meanwhile; the job goes on, and another connection can find it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xlic.board.deadline import Deadline
-from xlic.board.errors import InfrastructureError
+from xlic.board.errors import InfrastructureError, ResetNeededError
 from xlic.board.shell import Completed, Shell, checked, quoted
 
 OUTPUT_BYTES = 64 * 1024
@@ -18,6 +19,8 @@ OUTPUT_BYTES = 64 * 1024
 _EVERY = (0.02, 1.0)
 _GRACE = 2.0
 _CANCEL = 10.0
+_START = 20.0
+_LOOKING = 20.0
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ def start_job(
     Raises:
         InfrastructureError: it cannot be started.
     """
-    body = f"echo $$ > pid; ( {command} ) > output 2> errors < /dev/null; "
-    body += "echo $? > status.part; mv status.part status"
+    # Without room for the number nobody could find the job again, and without room for the status
+    # there is a part of it, which says so.
+    body = f"echo $$ > pid && [ -s pid ] || exit 1; ( {command} ) > output 2> errors < /dev/null; "
+    body += "echo $? > status.part && mv status.part status"
     # setsid gives the job a process group, by which all of it can be ended.
     script = (
         f"set -e; umask 077; mkdir -p {quoted(folder)}; cd {quoted(folder)}; "
@@ -57,20 +62,38 @@ def start_job(
         f"setsid sh -c {quoted(body)} > /dev/null 2>&1 < /dev/null &\n"
         "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; [ -s pid ]"
     )
-    checked(shell, script, deadline, f"starting {deadline.what}")
+    checked(shell, script, deadline.within(_START, deadline.what), f"starting {deadline.what}")
     return Job(f"{folder}/job", deadline.what)
 
 
-def wait_job(shell: Shell, job: Job, deadline: Deadline) -> Completed:
+def wait_job(
+    shell: Shell,
+    job: Job,
+    deadline: Deadline,
+    *,
+    patience: float = _LOOKING,
+    check: Callable[[], None] = lambda: None,
+) -> Completed:
     """Wait for a job; ends it if the deadline passes or the wait is interrupted.
 
+    Args:
+        shell: the way to the board.
+        job: from :func:`start_job`.
+        deadline: of the job.
+        patience: seconds for each look at it.
+        check: called before each look; what it raises ends the job.
+
     Raises:
-        DeadlineError: it did not end in time.
+        DeadlineError: it did not end in time, or the board does not say whether it did.
         InfrastructureError: it is gone without a status, or the link failed.
     """
     pause = _EVERY[0]
     try:
-        while (status := _status(shell, job, deadline)) is None:
+        while True:
+            check()
+            look = deadline.within(patience, f"{job.what}, asking whether it has ended")
+            if (status := _status(shell, job, look)) is not None:
+                break
             deadline.wait(pause)
             pause = min(2 * pause, _EVERY[1])
     except BaseException:
@@ -80,7 +103,7 @@ def wait_job(shell: Shell, job: Job, deadline: Deadline) -> Completed:
         f"cd {quoted(job.folder)} && tail -c {OUTPUT_BYTES} output && "
         f"tail -c {OUTPUT_BYTES} errors >&2"
     )
-    done = shell.run(script, deadline)
+    done = shell.run(script, deadline.within(patience, deadline.what))
     if done.status:
         raise InfrastructureError(f"what {job.what} said cannot be read: {done.last_error()}")
     return Completed(status, done.output, done.errors)
@@ -117,7 +140,8 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         Whether there were any.
 
     Raises:
-        InfrastructureError: one cannot be ended.
+        ResetNeededError: one cannot be ended.
+        InfrastructureError: the link failed.
     """
     script = (
         f"{guard}\n"
@@ -136,7 +160,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
     )
     done = shell.run(script, deadline)
     if done.status == 7:
-        raise InfrastructureError("a run of before cannot be ended; the board must be reset")
+        raise ResetNeededError("a run of before cannot be ended; the board must be reset")
     if done.status:
         checked(shell, f"{guard}\n:", deadline, "ending runs of before")
     return "ended" in done.output
@@ -145,18 +169,23 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
 def _status(shell: Shell, job: Job, deadline: Deadline) -> int | None:
     script = (
         f"cd {quoted(job.folder)} || exit 3\n"
-        "[ -e status ] && exec cat status\n"
-        'kill -0 "$(cat pid)" 2> /dev/null && exit 0\n'
+        "[ -s status ] && exec cat status\n"
+        'kill -0 "$(cat pid)" 2> /dev/null && exec echo running\n'
         # It may have ended between the two looks.
-        "[ -e status ] && exec cat status; exit 4"
+        "[ -s status ] && exec cat status\n"
+        "[ -e status.part ] && exit 5; exit 4"
     )
     done = shell.run(script, deadline)
+    if done.status == 5:
+        raise InfrastructureError(
+            f"{job.what} ended, but could not leave its status: is there room in {job.folder}?"
+        )
     if done.status:
         raise InfrastructureError(
             f"{job.what} is gone from the board without a status; did the board restart?"
         )
     text = done.output.strip()
-    if not text:
+    if text == "running":
         return None
     if not re.fullmatch(r"\d{1,3}", text):
         raise InfrastructureError(f"{job.what} left the status {text[:20]!r}")

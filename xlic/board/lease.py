@@ -23,8 +23,11 @@ from xlic.board.config import LeaseSettings
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
 from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, plain, quoted
+from xlic.errors import XlicError
 
 UPTIME = "cut -d. -f1 /proc/uptime"
+HELD_STATUS = 76
+"""Exit status of :attr:`Lease.held_by_others` where somebody else holds the board."""
 _BEATS_PER_EXPIRY = 4
 _LOOK = 1.0
 _SAY_EVERY = 30.0
@@ -89,10 +92,13 @@ class Lease:
         self._settings = settings
         self._say = say
         self._token = secrets.token_hex(16)
-        self._head = _HEAD.format(folder=quoted(f"{folder}/lease"), clock=clock)
+        self._folder = quoted(f"{folder}/lease")
+        self._functions = _FUNCTIONS.format(clock=clock)
         # Of what the background renews and the session takes again after a restart of the board.
         self._turn = threading.Lock()
         self._lost: str | None = None
+        # Who had it when it was last asked for.
+        self._holder: Holder | None = None
         self._renewed = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -100,9 +106,18 @@ class Lease:
     @property
     def guard(self) -> str:
         """Shell for the beginning of a script: goes on only while the lease is ours."""
+        return f"( {self._mine} ) || {_LOST}"
+
+    @property
+    def held_by_others(self) -> str:
+        """Shell that ends with :data:`HELD_STATUS` if somebody else holds the board, else with 0.
+
+        It may be typed on a console: what shells take for their history is not in it.
+        """
         return (
-            f"( {self._head}\n{self._mine()} ) || "
-            f"{{ echo 'the lease is lost' >&2; exit {LEASE_LOST_STATUS}; }}"
+            f"( {self._functions}\ncd {self._folder} 2> /dev/null || exit 0; top\n"
+            f'[ -z "$n" ] || [ -e "released.$n" ] || mine {self._token} || '
+            f"{{ look; [ $stale = 1 ]; }} || exit {HELD_STATUS} )"
         )
 
     def acquire(self, wait: float | None = None) -> None:
@@ -134,7 +149,7 @@ class Lease:
             LeaseLostError: somebody else has it.
             InfrastructureError: the board cannot be asked.
         """
-        script = f"{self.guard}\n{self._head}\nn=$(top); {_BEAT}"
+        script = f"{self._mine} || {_LOST}\n{_BEAT}"
         with self._turn:
             asked = time.monotonic()
             try:
@@ -159,6 +174,19 @@ class Lease:
                 f"the lease on the board could not be renewed for {self._settings.expiry:g} s"
             )
 
+    def check_restart(self) -> None:
+        """Make sure, as far as it is known here, that a restart of the board harms nobody else.
+
+        Raises:
+            LeaseError: it is somebody else's, or may be by now.
+        """
+        if self._holder is not None:
+            raise LeaseError(
+                f"the board does not answer, and is not restarted: it is held by {self._holder}"
+            )
+        if self.number:
+            self.check()
+
     def release(self) -> None:
         """Give the board back; what cannot be told to the board expires by itself."""
         self._stop.set()
@@ -166,7 +194,7 @@ class Lease:
             self._thread.join(_COMMAND + 1)
             self._thread = None
         if self._asked:
-            script = f'{self._head}\n{self._mine()} && : > "released.$n"'
+            script = f'{self._mine} && : > "released.$n"'
             self._insist(script, Deadline(_COMMAND, "releasing the lease"))
             self.number, self._asked = 0, False
 
@@ -179,6 +207,9 @@ class Lease:
                 if deadline.left <= _LOOK:
                     return
                 deadline.wait(_LOOK)
+            except XlicError:
+                # Login is refused by now, say: the next try would be, too.
+                return
             else:
                 return
 
@@ -201,20 +232,18 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(self._settings.expiry / _BEATS_PER_EXPIRY):
             # A link that is down may come back; check() says when it is too late.
-            with suppress(InfrastructureError):
+            with suppress(XlicError):
                 self.renew()
 
+    @property
     def _mine(self) -> str:
         """Shell that succeeds if the lease that counts is ours; ``n`` is its number then."""
-        return (
-            f'n=$(top); [ -n "$n" ] && grep -qx token={self._token} "lease.$n" '
-            '&& [ ! -e "released.$n" ]'
-        )
+        return f"{self._functions}\ncd {self._folder} 2> /dev/null && top && mine {self._token}"
 
     def _try_in_turn(self) -> Holder | None:
         with self._turn:
             asked = time.monotonic()
-            holder = self._try()
+            self._holder = holder = self._try()
             if holder is None:
                 self._lost = None
                 self._renewed = asked
@@ -232,7 +261,8 @@ class Lease:
             "expiry": str(int(max(1, settings.expiry))),
         }
         lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
-        script = f"{self._head}\n" + _TAKE.format(
+        script = f"{self._functions}\n" + _TAKE.format(
+            folder=self._folder,
             claim=quoted(f"claim.{self._token}"),
             token=self._token,
             lines=lines,
@@ -257,18 +287,26 @@ def read_holder(shell: Shell, folder: str, clock: str = UPTIME) -> Holder | None
     Raises:
         InfrastructureError: the board cannot be asked.
     """
-    head = _HEAD.format(folder=quoted(f"{folder}/lease"), clock=clock)
-    script = f'{head}\nn=$(top); [ -z "$n" ] || [ -e "released.$n" ] || tell'
+    functions = _FUNCTIONS.format(clock=clock)
+    script = (
+        f"{functions}\ncd {quoted(f'{folder}/lease')} 2> /dev/null || exit 0; top\n"
+        '[ -z "$n" ] || [ -e "released.$n" ] || tell'
+    )
     limit = Deadline(_COMMAND, "asking who holds the board")
     text = checked(shell, script, limit, "asking who holds the board")
     return _holder(text) if text.strip() else None
 
 
-# Functions of all scripts: the clock, the highest lease, what is known of it.
-_HEAD = r"""umask 077; mkdir -p {folder} && cd {folder} || exit 9
+_LOST = f"{{ echo 'the lease is lost' >&2; exit {LEASE_LOST_STATUS}; }}"
+
+# Functions of all scripts: the clock, the highest lease, whether it is ours, what is known of it.
+# Those of a guard start no process: on a slow board each costs as much as all the rest.
+_FUNCTIONS = r"""umask 077; IFS= read -r boot < /proc/sys/kernel/random/boot_id
 now() {{ {clock}; }}
-boot=$(cat /proc/sys/kernel/random/boot_id)
-top() {{ ls | sed -n 's/^lease\.\([0-9][0-9]*\)$/\1/p' | sort -n | tail -n 1; }}
+top() {{ n=; for file in lease.*; do number=${{file#lease.}}
+  [ "$number" -gt "${{n:-0}}" ] 2> /dev/null && n=$number; done; [ -n "$n" ]; }}
+mine() {{ [ ! -e "released.$n" ] && IFS= read -r line 2> /dev/null < "lease.$n" &&
+  [ "$line" = "token=$1" ]; }}
 value() {{ sed -n "s/^$1=//p" "lease.$n" 2> /dev/null | head -n 1; }}
 look() {{ since=$(value since); expiry=$(value expiry)
   beat=$(cat "beat.$n" 2> /dev/null); beat=${{beat:-$since}}
@@ -281,21 +319,23 @@ tell() {{ look; echo "beat=$age"; echo "held=$((t - ${{since:-0}}))"
 _BEAT = 'now > "beat.$n.part" && mv "beat.$n.part" "beat.$n"'
 
 # What is ours already, by an attempt whose answer was lost, stays so.
-_TAKE = r"""n=$(top); before=
+_TAKE = r"""mkdir -p {folder} && cd {folder} || exit 9
+top; before=
 if [ -n "$n" ] && [ ! -e "released.$n" ]; then
   look
-  if [ $stale = 0 ] && grep -qx token={token} "lease.$n"; then {beat}; echo "got $n"; exit 0; fi
+  if [ $stale = 0 ] && mine {token}; then {beat}; echo "got $n"; exit 0; fi
   if [ $stale = 0 ]; then echo held; tell; exit 0; fi
   before=$(tell)
 fi
 next=$((${{n:-0}} + 1))
 printf '%s\n' {lines} "boot=$boot" "since=$(now)" > {claim} || exit 9
 if ! ln {claim} "lease.$next" 2> /dev/null; then
-  rm -f {claim}; n=$(top); echo raced; tell; exit 0
+  rm -f {claim}; top; echo raced; tell; exit 0
 fi
 rm -f {claim}
-if [ "$(top)" != "$next" ]; then
-  rm -f "lease.$next"; n=$(top); echo raced; tell; exit 0
+top
+if [ "$n" != "$next" ]; then
+  rm -f "lease.$next"; echo raced; tell; exit 0
 fi
 for old in lease.* beat.* released.*; do
   number=${{old#*.}}; number=${{number%%.*}}

@@ -1,7 +1,8 @@
 """Getting back to a board that does not answer: from the mildest means to the harshest.
 
 ssh → console: log in, mend the network → reset → power. Each step is bounded, what was done is
-kept, and a step that the board file gives no means for is passed over.
+kept, and a step that the board file gives no means for is passed over. The last two restart the
+board, which is done to nobody else's: who holds it is asked on the console, where that answers.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING
 from xlic.board.config import Board
 from xlic.board.console import Console, command, login
 from xlic.board.deadline import Deadline
-from xlic.board.errors import InfrastructureError
-from xlic.errors import InputError
+from xlic.board.errors import InfrastructureError, LeaseError
+from xlic.board.lease import HELD_STATUS, Lease
+from xlic.errors import InputError, MissingToolError, XlicError
 
 if TYPE_CHECKING:
     from xlic.board.ssh import Link
 
 Connect = Callable[[Deadline], "Link"]
+RESTARTS = ("reset", "power")
+"""Steps that restart the board."""
 _COMMAND = 60.0
 _BETWEEN = 1.0
 
@@ -46,7 +50,8 @@ class Recovery:
         board: what there is to do it with.
         connect: makes a connection.
         console: opens the serial console, None where there is none.
-        password: of the console's user.
+        password: of the console's user; called where the console is used.
+        lease: on the board, held or not; None restarts the board without asking.
     """
 
     def __init__(
@@ -54,25 +59,44 @@ class Recovery:
         board: Board,
         connect: Connect,
         console: Callable[[], Console] | None = None,
-        password: str | None = None,
+        password: Callable[[], str | None] = lambda: None,
+        lease: Lease | None = None,
     ) -> None:
         self._board = board
         self._connect = connect
         self._console = console
         self._password = password
+        self._lease = lease
+        self._held_by_others = False
 
-    def recover(self) -> Recovered:
+    def recover(self, *, restart: bool = False) -> Recovered:
         """Climb until the board answers.
+
+        Args:
+            restart: begin with what restarts the board, where there is any: it answers, but is of
+                no use.
 
         Raises:
             InfrastructureError: it does not; says what was tried.
+            LeaseError: it would have to be restarted, but somebody else may hold it.
         """
         done: list[str] = []
-        last: InfrastructureError | None = None
-        for name, act, patience in self._steps():
+        last: XlicError | None = None
+        steps = list(self._steps())
+        if restart:
+            steps = [step for step in steps if step[0] in RESTARTS] or steps
+        asked = False
+        for name, act, patience in steps:
             try:
-                act()
+                if name in RESTARTS and not asked:
+                    # Whoever took it after that could not have reached it either.
+                    asked = True
+                    self._ask_for_restart()
+                self._act(act)
                 link = self._reach(patience)
+            except LeaseError as error:
+                error.done = (*done, *error.done)
+                raise
             except InfrastructureError as error:
                 done.append(f"{name}: {error.args[0]}")
                 last = error
@@ -93,13 +117,35 @@ class Recovery:
             if words:
                 yield name, partial(_run, words), limits.boot
 
+    def _ask_for_restart(self) -> None:
+        if self._held_by_others:
+            raise LeaseError(
+                f"{self._board.host} does not answer, and is not restarted: the console says that "
+                "somebody else holds it"
+            )
+        if self._lease is not None:
+            self._lease.check_restart()
+
+    def _act(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (InputError, MissingToolError) as error:
+            # What this step lacks, the next may not.
+            raise InfrastructureError(str(error)) from error
+
     def _mend_network(self) -> None:
         if self._console is None:
             return
         patience = self._board.limits.console
         deadline = Deadline(patience, "mending the network by the console")
         with self._console() as console:
-            login(console, self._board.serial_user, self._password, deadline)
+            login(console, self._board.serial_user, self._password(), deadline)
+            if self._lease is not None:
+                held = command(console, self._lease.held_by_others, deadline)
+                self._held_by_others = held == HELD_STATUS
+            if self._held_by_others:
+                # Their network is not ours to mend.
+                return
             for line in self._board.network_repair:
                 # One of them failing may be in order: the link may be up already.
                 command(console, line, deadline)
@@ -109,8 +155,6 @@ class Recovery:
         while True:
             try:
                 return self._connect(deadline)
-            except InputError:
-                raise
             except InfrastructureError:
                 if deadline.left <= _BETWEEN:
                     raise

@@ -8,7 +8,6 @@ with BoardSession(Board("zcu102")) as session:
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
@@ -16,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from xlic.accelerator.compiler import Compiled
 from xlic.accelerator.driver import Execution, Identity
-from xlic.accelerator.isa import BEAT_BYTES
 from xlic.board.bitstream import forget_bitstream, load_bitstream, read_bitstream
+from xlic.board.calls import Caller, runs_folder
 from xlic.board.config import Board
 from xlic.board.console import Console
 from xlic.board.deadline import Deadline
@@ -31,26 +29,25 @@ from xlic.board.errors import (
     DeadlineError,
     InfrastructureError,
     LeaseLostError,
+    ResetNeededError,
 )
-from xlic.board.invocation import RESULT, Invocation, device_options
-from xlic.board.jobs import end_jobs, start_job, wait_job
+from xlic.board.invocation import Invocation, device_options
+from xlic.board.jobs import end_jobs
 from xlic.board.lease import Lease
 from xlic.board.policy import attempt
 from xlic.board.program import build_program
 from xlic.board.reconnect import Reconnecting
 from xlic.board.recovery import Recovery
 from xlic.board.results import (
-    RESULT_LIMIT,
     Repeat,
     Result,
     failure,
-    parse_result,
     require_design,
 )
 from xlic.board.sensors import read_sensors
-from xlic.board.shell import checked, quoted
+from xlic.board.shell import checked
 from xlic.board.ssh import Link
-from xlic.board.transfer import Store, Traffic, local_path
+from xlic.board.transfer import Store, Traffic
 from xlic.errors import InputError
 
 Say = Callable[[str], None]
@@ -120,7 +117,7 @@ class BoardSession:
         self._link: Link | None = None
         self._heartbeat = Reconnecting(self._connect_once)
         self._lease: Lease | None = None
-        self._store: Store | None = None
+        self._caller: Caller | None = None
         self._program = ""
         self._identity: Identity | None = None
         self._traffic = Traffic()
@@ -163,17 +160,18 @@ class BoardSession:
 
     def close(self) -> None:
         """Give the board back and hang up."""
-        self.rest()
-        self._stack.close()
+        try:
+            self.rest()
+        finally:
+            self._stack.close()
 
     def rest(self) -> None:
         """Give the board back until the next run, which takes and prepares it again."""
-        self._ready = False
-        if self._lease is not None:
-            self._lease.release()
-            self._lease = None
-        self._heartbeat.close()
-        self._close_link()
+        try:
+            self._leave()
+        finally:
+            self._heartbeat.close()
+            self._close_link()
 
     def run(
         self,
@@ -215,7 +213,7 @@ class BoardSession:
 
         def act() -> Result:
             self._open()
-            return self._ask(self._linked(), "check", "checking registers and buffer")
+            return self._ask("check", "checking registers and buffer")
 
         return self._attempt(act)
 
@@ -225,7 +223,7 @@ class BoardSession:
         def act() -> dict[str, float]:
             self._open()
             limit = Deadline(self.board.limits.command, "reading sensors")
-            return read_sensors(self._linked(), limit)
+            return read_sensors(self._opened().shell, limit)
 
         return self._attempt(act)
 
@@ -234,13 +232,23 @@ class BoardSession:
         self._distrust()
 
     def _attempt(self, action: Callable[[], _T]) -> _T:
+        done: tuple[str, ...] = ()
+
         def recover(error: InfrastructureError) -> tuple[str, ...]:
+            nonlocal done
             self._say(f"{error}; recovering")
-            done = self._recover()
+            # Where it answers, but again not in time, another connection is of no more help.
+            stuck = isinstance(error, DeadlineError) and done[-1:] == ("ssh: helped",)
+            done = self._recover(restart=stuck or isinstance(error, ResetNeededError))
             self.done += done
             return done
 
-        attempted = attempt(action, recover, self.board.attempts)
+        try:
+            attempted = attempt(action, recover, self.board.attempts)
+        except LeaseLostError:
+            # The next run asks for the board anew, and waits its turn.
+            self._leave()
+            raise
         self.failures += attempted.failures
         return attempted.value
 
@@ -256,11 +264,11 @@ class BoardSession:
         lease = self._take_lease()
         # Whoever had the board before may have gone in the middle of a run.
         limit = Deadline(limits.command, "ending runs of before")
-        if end_jobs(link, f"{board.folder}/runs", limit, lease.guard):
+        if end_jobs(link, runs_folder(board), limit, lease.guard):
             self._suspect = True
-        store = Store(link, board.folder)
+        store = Store(link, board.folder, lease.guard)
         store.traffic = self._traffic
-        self._store = store
+        self._caller = Caller(link, board, lease, store)
         sending = Deadline(limits.transfer, "sending the board's program")
         self._program = store.put(self._executable, sending, executable=True)
         if board.bitstream is not None:
@@ -278,26 +286,24 @@ class BoardSession:
             if loaded:
                 self._say(f"loaded {Path(board.bitstream).name}")
             self._suspect = False
-        self._identify(link)
+        self._identify()
         self._ready = True
 
-    def _ask(self, link: Link, command: str, what: str) -> Result:
+    def _ask(self, command: str, what: str) -> Result:
         """A short command of the board's program."""
-        options = [self._program, command, *device_options(self.board)]
+        words = [self._program, command, *device_options(self.board)]
         if self._wake:
-            options += ["--wake", "1"]
+            words += ["--wake", "1"]
         if self._source_hash is not None:
-            options += ["--expect-hash", f"{self._source_hash:016x}"]
-        limit = Deadline(self.board.limits.command, what)
-        done = link.run(f"{self._owned().guard}\nexec {quoted(*options)}", limit)
-        result = parse_result(done.output.encode(), done.status)
+            words += ["--expect-hash", f"{self._source_hash:016x}"]
+        result = self._opened().ask(words, what)
         error = failure(result)
         if error is not None:
             raise error
         return result
 
-    def _identify(self, link: Link) -> None:
-        found = self._ask(link, "identify", "reading the accelerator's identity").identity
+    def _identify(self) -> None:
+        found = self._ask("identify", "reading the accelerator's identity").identity
         if found is None:
             raise InfrastructureError("the board's program did not tell the identity")
         self._identity = found
@@ -306,44 +312,33 @@ class BoardSession:
         self, compiled: Compiled, data: bytes, names: list[str], repeat: int
     ) -> tuple[Result, dict[str, NDArray[Any]]]:
         self._open()
-        if self._store is None:
-            raise InfrastructureError("the session with the board is not open")
-        lease, link, store, limits = (
-            self._owned(),
-            self._linked(),
-            self._store,
-            self.board.limits,
-        )
+        caller, limits = self._opened(), self.board.limits
         require_design(self.identity.design, compiled.design)
+        caller.lease.check()
         sending = Deadline(limits.transfer, "sending the program and its input")
-        program = store.put(compiled.program.to_bytes(), sending)
-        source = store.put(data, sending)
-        folder = f"{self.board.folder}/runs/{secrets.token_hex(8)}"
+        program = caller.store.put(compiled.program.to_bytes(), sending)
+        source = caller.store.put(data, sending)
+        folder = caller.new_folder()
         call = Invocation(
             self._program, program, source, folder, names, repeat, self.identity.source_hash
         )
         patience = limits.run * repeat + _MARGIN + limits.command
         deadline = Deadline(patience, "the run on the board")
-        lease.check()
+        settled = False
         try:
-            job = start_job(
-                link, quoted(*call.words(compiled, self.board)), folder, deadline, guard=lease.guard
-            )
-            done = wait_job(link, job, deadline)
-            result = self._result(store, folder, done.status, done.errors)
+            result = caller.run(call.words(compiled, self.board), folder, deadline)
             error = failure(result)
-            if isinstance(error, AcceleratorTimeoutError):
-                self._distrust()
+            settled = not isinstance(error, AcceleratorTimeoutError)
             if error is not None:
                 raise error
-            tensors = self._fetch(compiled, store, call, result)
-            lease.check()
+            tensors = caller.fetch(compiled, call, result, self._artifacts)
+            caller.lease.check()
             return result, tensors
-        except DeadlineError:
-            self._distrust()
-            raise
         finally:
-            self._clean(folder)
+            if not settled:
+                # Whatever ended the wait, Ctrl-C included, the accelerator may run still.
+                self._distrust()
+            self._tidy("removing the run's files", lambda _, limit: caller.clean(folder, limit))
 
     def _tidy(self, what: str, act: Callable[[Link, Deadline], object]) -> None:
         """Do what a result must not be lost for if it fails."""
@@ -355,54 +350,27 @@ class BoardSession:
         except InfrastructureError as error:
             self._say(str(error))
 
-    def _result(self, store: Store, folder: str, status: int, errors: str) -> Result:
-        limit = Deadline(self.board.limits.command, "reading the result")
-        try:
-            data = store.read(f"{folder}/{RESULT}", RESULT_LIMIT, limit)
-        except InfrastructureError as error:
-            last = errors.strip().splitlines()[-1:] or [str(error.args[0])]
-            raise InfrastructureError(
-                f"the board's program ended with status {status} and without a result: "
-                f"{last[0][:200]}"
-            ) from error
-        return parse_result(data, status)
-
-    def _fetch(
-        self, compiled: Compiled, store: Store, call: Invocation, result: Result
-    ) -> dict[str, NDArray[Any]]:
-        if not result.repeats or len(result.repeats[-1].hashes) != len(call.names):
-            raise InfrastructureError("the board's program tells other tensors than asked for")
-        limit = Deadline(self.board.limits.transfer, "fetching tensors")
-        tensors: dict[str, NDArray[Any]] = {}
-        with tempfile.TemporaryDirectory(prefix="xlic-", dir=self._artifacts) as place:
-            for index, name in enumerate(call.names):
-                tensor = compiled.memory.tensor(name)
-                target = local_path(Path(place), f"{index}.bin")
-                size = tensor.beats * BEAT_BYTES
-                digest = result.repeats[-1].hashes[index]
-                store.fetch(call.file(index), target, size, digest, limit)
-                tensors[name] = tensor.unpack(np.fromfile(target, np.uint8))
-        return tensors
-
-    def _clean(self, folder: str) -> None:
-        script = f"rm -rf {quoted(folder)}"
-        self._tidy("removing the run's files", lambda link, limit: link.run(script, limit))
-
-    def _recover(self) -> tuple[str, ...]:
+    def _recover(self, *, restart: bool) -> tuple[str, ...]:
         self._close_link()
         # That connection leads where this one led.
         self._heartbeat.close()
-        recovery = Recovery(self.board, self._connect, self._console(), self._serial_password())
-        recovered = recovery.recover()
+        recovery = Recovery(
+            self.board, self._connect, self._console(), self._serial_password, self._own_lease()
+        )
+        recovered = recovery.recover(restart=restart)
         self._link = recovered.link
         self._distrust()
         return recovered.done
 
-    def _take_lease(self) -> Lease:
-        """The lease, taken or made sure of."""
+    def _own_lease(self) -> Lease:
+        """The lease, taken or not."""
         if self._lease is None:
             self._lease = Lease(self._heartbeat, self.board.folder, self.board.lease, self._say)
-        lease = self._lease
+        return self._lease
+
+    def _take_lease(self) -> Lease:
+        """The lease, taken or made sure of."""
+        lease = self._own_lease()
         if lease.number == 0:
             lease.acquire()
         elif self._restarted:
@@ -414,13 +382,22 @@ class BoardSession:
         lease.start_heartbeat()
         return lease
 
+    def _leave(self) -> None:
+        """Give the lease back; what was prepared is nobody's then."""
+        self._ready = False
+        self._caller = None
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
     def _distrust(self) -> None:
         """Configure the logic anew before the next run, this session's or another's."""
         self._ready = False
         self._suspect = True
+        guard = self._own_lease().guard
         self._tidy(
             "forgetting the bitstream",
-            lambda link, limit: forget_bitstream(link, self.board.folder, limit),
+            lambda link, limit: forget_bitstream(link, self.board.folder, limit, guard),
         )
 
     def _console(self) -> Callable[[], Console] | None:
@@ -457,15 +434,10 @@ class BoardSession:
         self._boot = boot
         return link
 
-    def _owned(self) -> Lease:
-        if self._lease is None:
-            raise LeaseLostError("the board was not leased")
-        return self._lease
-
-    def _linked(self) -> Link:
-        if self._link is None:
+    def _opened(self) -> Caller:
+        if self._caller is None:
             raise InfrastructureError("the session with the board is not open")
-        return self._link
+        return self._caller
 
     def _close_link(self) -> None:
         if self._link is not None:

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from xlic.board.deadline import Deadline
-from xlic.board.errors import TransferError
-from xlic.board.shell import Shell, checked, quoted
+from xlic.board.errors import LeaseLostError, TransferError
+from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, quoted
 from xlic.errors import InputError
 
 MAX_BYTES = 1 << 30
@@ -48,12 +48,14 @@ class Store:
     Args:
         shell: the way to the board.
         folder: on the board.
+        guard: shell that must succeed right before anything is changed there.
     """
 
-    def __init__(self, shell: Shell, folder: str) -> None:
+    def __init__(self, shell: Shell, folder: str, guard: str = ":") -> None:
         self.traffic = Traffic()
         self._shell = shell
         self._folder = f"{folder}/store"
+        self._guard = guard
 
     def put(self, content: bytes | Path, deadline: Deadline, *, executable: bool = False) -> str:
         """Have a file on the board; returns its path there.
@@ -61,6 +63,7 @@ class Store:
         Raises:
             InputError: the file cannot be read or is too large.
             TransferError: it did not arrive as it was.
+            LeaseLostError: the guard found the lease lost.
             InfrastructureError: the link failed, or the board has no room.
         """
         if isinstance(content, bytes):
@@ -120,11 +123,14 @@ class Store:
         part = f"{path}.{os.getpid()}.{id(self):x}.part"
         self._shell.upload(file, size, part, deadline)
         script = (
+            f"{self._guard}\n"
             f"if [ \"$(sha256sum < {quoted(part)} | cut -d' ' -f1)\" = {digest} ]; "
             f"then chmod {mode} {quoted(part)} && mv {quoted(part, path)}; "
             f"else rm -f {quoted(part)}; exit 9; fi"
         )
         done = self._shell.run(script, deadline)
+        if done.status == LEASE_LOST_STATUS:
+            raise LeaseLostError("sending a file: the lease on the board was lost")
         if done.status:
             raise TransferError(
                 f"a file of {size} bytes did not arrive on the board as it was sent "
@@ -136,7 +142,7 @@ class Store:
     def _there(self, path: str, digest: str, mode: str, deadline: Deadline) -> bool:
         folder = quoted(self._folder)
         script = (
-            f"umask 077; mkdir -p {folder} && cd {folder} || exit 9\n"
+            f"{self._guard}\numask 077; mkdir -p {folder} && cd {folder} || exit 9\n"
             # What nobody used for longest makes room; parts of an upload under way are young.
             f'ls -1t | tail -n +{STORE_FILES + 1} | while read -r old; do rm -f "$old"; done\n'
             # Of an attempt that the link cut short: who has the lease is alone here.
