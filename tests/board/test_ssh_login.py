@@ -158,7 +158,7 @@ def test_a_new_host_key_goes_on_a_line_of_its_own(server, tmp_path):
 @pytest.mark.parametrize("content", [b"host ssh-rsa AAAAB\n", b"\xff\xfe\x80\n"])
 def test_host_keys_that_cannot_be_read_are_named(tmp_path, content):
     (tmp_path / "known").write_bytes(content)
-    with pytest.raises((InputError, HostKeyError), match="cannot read the host keys in .*known"):
+    with pytest.raises((InputError, HostKeyError), match=r"cannot read the host keys in .*known"):
         Link(Board("127.0.0.1", known_hosts=str(tmp_path / "known"), ssh_config="/dev/null"))
 
 

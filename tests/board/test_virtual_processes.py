@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from xlic.board.virtual.errors import VirtualBoardError
-from xlic.board.virtual.machine import VirtualBoard, boards_folder
+from xlic.board.virtual.machine import VirtualBoard, boards_folder, sweep
 from xlic.board.virtual.tools import missing
 from xlic.cli.board_virtual_commands import virtual
 
@@ -95,6 +95,24 @@ def test_dies_where_its_keeper_is_killed(folder):
         assert not board.alive()
         with pytest.raises(VirtualBoardError, match="has gone"):
             board.reset()
+
+
+def test_what_a_killed_keeper_left_goes_at_the_next_start(folder):
+    with VirtualBoard.start(folder, wait=False) as board:
+        old, young, kept = (boards_folder() / f"run-{name}" for name in ("old", "young", "kept"))
+        for left in (old, young):
+            left.mkdir()
+            (left / "client_key").write_text("secret")
+        # As long ago as boards start at most, and longer.
+        os.utime(old, (time.time() - 3600,) * 2)
+        kept.symlink_to(board.folder)
+        os.utime(board.folder, (time.time() - 3600,) * 2)
+        sweep(boards_folder())
+        assert not old.exists()
+        assert young.exists()
+        assert (kept / "client_key").exists(), "a board that is kept stays"
+        with pytest.raises(VirtualBoardError, match=r"cannot make|another virtual board"):
+            VirtualBoard.start(board.folder, wait=False)
 
 
 def test_one_that_does_not_start_leaves_nothing(folder, monkeypatch):

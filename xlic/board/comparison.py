@@ -16,6 +16,7 @@ from xlic.accelerator.compiler import Transform
 from xlic.accelerator.driver import LayerCounters
 from xlic.board.policy import RERUNS, Repeatability, repeatability
 from xlic.board.session import BoardRun
+from xlic.errors import MismatchError, XlicError
 from xlic.files import Progress
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.board import BoardRung
@@ -78,6 +79,7 @@ class TransformResult:
         first_wrong: of a mismatch, the first layer whose tensor is wrong when all are looked at;
             None if none was then.
         repeatability: of a mismatch.
+        label_failure: why a mismatch could not be run again; None if it was.
         cycles: by the accelerator, over the repeats.
         seconds: latency by the board's clock, over the repeats.
         repeats: how many.
@@ -90,6 +92,7 @@ class TransformResult:
     stable: bool
     first_wrong: str | None
     repeatability: Repeatability | None
+    label_failure: str | None
     cycles: Spread
     seconds: Spread
     repeats: int
@@ -104,7 +107,11 @@ class TransformResult:
         text = f"{self.transform} differs in {self.different} of {self.elements} elements"
         if self.first_wrong:
             text += f", first in {self.first_wrong}"
-        return text + (f", {self.repeatability.value}" if self.repeatability else "")
+        if self.repeatability:
+            text += f", {self.repeatability.value}"
+        if self.label_failure:
+            text += f" (running it again failed: {self.label_failure})"
+        return text
 
     def as_dict(self, clock_hz: float) -> dict[str, Any]:
         """For JSON; times of layers are cycles at ``clock_hz``."""
@@ -116,6 +123,7 @@ class TransformResult:
             "stable": self.stable,
             "first_wrong": self.first_wrong,
             "repeatability": self.repeatability.value if self.repeatability else None,
+            "label_failure": self.label_failure,
             "repeats": self.repeats,
             "cycles": vars(self.cycles),
             "seconds": vars(self.seconds),
@@ -154,7 +162,11 @@ class BoardComparison:
         transforms: Sequence[Transform],
         progress: Progress | None = None,
     ) -> list[TransformResult]:
-        """Run the transforms; the decoder takes the simulation's symbols."""
+        """Run the transforms; the decoder takes the simulation's symbols.
+
+        Raises:
+            MismatchError: one was wrong, and a later one failed for another reason.
+        """
         symbols = self.sim.analyze(image, progress=progress).output
         size = (image.shape[0], image.shape[1])
         results = []
@@ -169,7 +181,16 @@ class BoardComparison:
                 expected = sim().output
             if progress is not None:
                 progress(f"{transform} on the board", 0, 1)
-            results.append(self._compare(transform, board, sim, expected))
+            try:
+                results.append(self._compare(transform, board, sim, expected))
+            except XlicError as error:
+                wrong = [str(result) for result in results if not result.equal]
+                if not wrong:
+                    raise
+                # What was wrong before stays so, whatever becomes of the board after it.
+                raise MismatchError(
+                    f"{'; '.join(wrong)}; then {transform} failed: {error}"
+                ) from error
             if progress is not None:
                 progress(f"{transform} on the board", 1, 1)
         return results
@@ -182,15 +203,19 @@ class BoardComparison:
         assert last is not None
         layers = self._layers(last)
         different = int(np.count_nonzero(found != expected))
-        kind = first = None
+        kind = first = trouble = None
         if different:
 
             def again() -> str | None:
                 output = board().output
                 return None if np.array_equal(output, expected) else _hash(output)
 
-            kind = repeatability(_hash(found), again, self.reruns)
-            first = _first_wrong(board, sim, [layer.name for layer in layers])
+            try:
+                kind = repeatability(_hash(found), again, self.reruns)
+                first = _first_wrong(board, sim, [layer.name for layer in layers])
+            except XlicError as error:
+                # It stays a mismatch, whatever becomes of the board after it.
+                trouble = str(error)
         elif not last.stable:
             # The last repeat was right; one before was not.
             hashes = [repeat.hashes for repeat in last.repeats]
@@ -203,6 +228,7 @@ class BoardComparison:
             last.stable,
             first,
             kind,
+            trouble,
             Spread.of([repeat.cycles for repeat in last.repeats]),
             Spread.of([repeat.seconds for repeat in last.repeats]),
             len(last.repeats),

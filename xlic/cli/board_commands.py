@@ -197,16 +197,23 @@ def lease(
     purpose: str,
 ) -> None:
     """Keep the board for work by hand, until the time is over or Ctrl-C."""
+    from contextlib import closing
     from dataclasses import replace
 
+    from xlic.board.deadline import Deadline
     from xlic.board.lease import Lease
+    from xlic.board.reconnect import Reconnecting
     from xlic.board.ssh import Link
 
     chosen = _resolved(host, board_file, serial)
     settings = replace(chosen.lease, purpose=purpose)
+
+    def connect(deadline: Deadline) -> Link:
+        return Link(chosen, accept_new_host_key=accept_new_host_key, deadline=deadline)
+
     with (
-        Link(chosen, accept_new_host_key=accept_new_host_key) as link,
-        Lease(link, chosen.folder, settings, say) as held,
+        closing(Reconnecting(connect)) as way,
+        Lease(way, chosen.folder, settings, say) as held,
     ):
         say(f"the board is yours for {minutes:g} minutes; Ctrl-C gives it back")
         end = time.monotonic() + 60 * minutes

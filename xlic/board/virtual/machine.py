@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from xlic.board.virtual import layout
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.image import build_image
-from xlic.board.virtual.supervisor import CONTROL, SECRETS, STATE
+from xlic.board.virtual.supervisor import CONTROL, SECRETS, STATE, lock_folder
 from xlic.board.virtual.tools import RUN_TOOLS, require_modules, require_tools
 from xlic.files import Progress
 
@@ -105,6 +105,7 @@ class VirtualBoard:
         build_image(progress)
         arguments = [] if detached else ["--owned"]
         if folder is None:
+            sweep(boards_folder())
             folder = boards_folder() / f"run-{secrets.token_hex(4)}"
         else:
             arguments.append("--keep")
@@ -322,6 +323,19 @@ def boards_folder() -> Path:
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise VirtualBoardError(f"{folder} is not private; remove it, or set XDG_RUNTIME_DIR")
     return folder
+
+
+def sweep(folder: Path) -> None:
+    """Remove what boards left whose keeper was killed: keys among it.
+
+    Args:
+        folder: from :func:`boards_folder`.
+    """
+    for left in folder.glob("run-*"):
+        with suppress(OSError):
+            # One whose keeper is about to start is young; one that is kept is locked.
+            if time.time() - left.stat().st_mtime > _START and lock_folder(left, kept=False):
+                shutil.rmtree(left)
 
 
 def find_board(name: str = DEFAULT_NAME) -> VirtualBoard:

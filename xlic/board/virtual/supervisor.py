@@ -7,6 +7,7 @@ its standard input does, however the owner ended. Whatever ends it ends the othe
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
@@ -63,6 +64,10 @@ class Supervisor:
 
     def __init__(self, folder: Path, image: Image) -> None:
         self._folder = folder
+        if not lock_folder(folder):
+            raise VirtualBoardError(
+                f"another virtual board is kept in {folder}; name another folder"
+            )
         self._image = image
         self._keys = make_keys()
         self._key_file, self._known_hosts = self._keys.write(folder)
@@ -360,6 +365,27 @@ class Supervisor:
 
     def _end(self, *_: object) -> None:
         self._ended = True
+
+
+def lock_folder(folder: Path, *, kept: bool = True) -> bool:
+    """Lock the folder of a board until this process ends, or just look whether that could be done.
+
+    Args:
+        folder: of the board.
+        kept: keep the lock.
+
+    Returns:
+        False if another process has it.
+    """
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return False
+    if not kept:
+        os.close(number)
+    return True
 
 
 def main(arguments: list[str]) -> int:
