@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.board.local import limit
-from tests.board.tiny import compare
+from tests.board.tiny import compare, running
 from tests.hls.programs import compiled, values
 from xlic.board.config import LeaseSettings, Limits
 from xlic.board.connect import open_session
@@ -55,7 +55,8 @@ def board(tiny_board, virtual_board):
         thread.join(5)
     assert not [thread for thread in left if thread.is_alive()]
     virtual_board.wait_for_ssh()
-    assert virtual_board.service("pidof xlic-board; ls /tmp/xlic/runs 2> /dev/null; true") == ""
+    assert running(virtual_board) == ""
+    assert virtual_board.service("ls /tmp/xlic/runs 2> /dev/null; true") == ""
     # Nobody waits for a lease here: one that was left would be an error.
     assert tiny_board.lease.wait == 0
     with open_session(tiny_board, logic="hls") as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,9 +14,10 @@ import pytest
 
 from tests.board.local import LocalShell, limit
 from xlic.board.config import LeaseSettings
-from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
-from xlic.board.lease import Lease, read_holder
+from xlic.board.errors import HostKeyError, InfrastructureError, LeaseError, LeaseLostError
+from xlic.board.lease import HELD_STATUS, Lease, read_holder
 from xlic.board.shell import LEASE_LOST_STATUS
+from xlic.errors import InputError
 
 pytestmark = pytest.mark.board
 
@@ -176,6 +178,78 @@ def test_the_heartbeat_survives_a_link_that_is_down_for_a_while(bench):
     time.sleep(0.6)
     lease.check()
     lease.release()
+
+
+@pytest.mark.parametrize("error", [HostKeyError("changed"), InputError("not let in")])
+def test_the_heartbeat_survives_whatever_the_link_says(bench, error):
+    lease = bench.lease(expiry=1.2)
+    lease.acquire()
+    run = lease.shell.run
+    lease.shell.run = raising(error)
+    lease.start_heartbeat()
+    time.sleep(0.5)
+    lease.shell.run = run
+    bench.at(1010)
+    time.sleep(0.6)
+    assert bench.holder().beat == 0, "it beats again"
+    lease.shell.run = raising(error)
+    begin = time.monotonic()
+    lease.release()
+    assert time.monotonic() - begin < 5, "what is refused is not told again and again"
+
+
+def raising(error):
+    def run(*_, **__):
+        raise error
+
+    return run
+
+
+def test_a_restart_is_refused_where_it_would_be_anothers(bench):
+    mine, other = bench.lease(), bench.lease("bob")
+    mine.check_restart()
+    mine.acquire()
+    mine.check_restart()
+    with pytest.raises(LeaseError):
+        other.acquire()
+    with pytest.raises(LeaseError, match="is not restarted: it is held by alice@"):
+        other.check_restart()
+    mine.release()
+    other.acquire()
+    other.check_restart()
+    with pytest.raises(LeaseLostError):
+        mine.renew()
+
+
+def test_a_console_can_be_asked_whether_others_hold_it(bench):
+    mine, other = bench.lease(), bench.lease("bob")
+
+    def status() -> int:
+        return LocalShell().run(mine.held_by_others, limit()).status
+
+    assert status() == 0, "there is none"
+    other.acquire()
+    assert status() == HELD_STATUS
+    bench.at(2000)
+    assert status() == 0, "it is stale"
+    mine.acquire()
+    assert status() == 0, "it is ours"
+    mine.release()
+    assert status() == 0, "it was given back"
+    # What an interactive shell would take for its history.
+    assert re.search(r"![^ ]", mine.held_by_others) is None
+
+
+def test_looking_who_holds_it_changes_nothing(bench):
+    assert bench.holder() is None
+    assert not bench.folder.exists()
+
+
+def test_a_guard_starts_no_process(bench):
+    lease = bench.lease()
+    lease.acquire()
+    script = f"PATH=/nonexistent; {lease.guard}\necho 'still ours'"
+    assert LocalShell().run(script, limit()).output == "still ours\n"
 
 
 def test_what_others_wrote_is_shown_without_control_characters(bench):

@@ -1,12 +1,10 @@
-"""Board files, deadlines, what is tried again, what a mismatch is called, recovery's ladder."""
+"""Board files, deadlines, what is tried again, what a mismatch is called."""
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from xlic.board.config import Board, Limits, choose_board, read_board
+from xlic.board.config import Limits, choose_board, read_board
 from xlic.board.deadline import Deadline
 from xlic.board.errors import (
     DeadlineError,
@@ -15,7 +13,6 @@ from xlic.board.errors import (
     LeaseLostError,
 )
 from xlic.board.policy import Repeatability, attempt, repeatability
-from xlic.board.recovery import Recovery
 from xlic.errors import AcceleratorError, FormatError, InputError, MismatchError, MissingToolError
 
 pytestmark = pytest.mark.board
@@ -158,51 +155,3 @@ def test_nothing_else_is_tried_again(error):
 def test_a_mismatch_is_labelled_by_running_again(reruns, kind):
     results = iter(reruns)
     assert repeatability("w", lambda: next(results)) is kind
-
-
-class Ladder:
-    """A board that answers once a certain step was taken."""
-
-    def __init__(self, answers_after: str | None, folder) -> None:
-        self.folder, self.answers_after = folder, answers_after
-        touch = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
-        self.board = Board(
-            "b",
-            limits=Limits(connect=0.2, boot=0.2),
-            reset_command=(sys.executable, "-c", touch, str(folder / "reset")),
-            power_command=(sys.executable, "-c", touch, str(folder / "power")),
-        )
-
-    def connect(self, deadline):
-        if self.answers_after and (self.folder / self.answers_after).exists():
-            return "link"
-        raise InfrastructureError("no answer")
-
-    def console(self):
-        raise InfrastructureError("no console")
-
-
-@pytest.mark.parametrize(
-    ("needed", "steps"),
-    [("reset", ["ssh", "console", "reset"]), ("power", ["ssh", "console", "reset", "power"])],
-)
-def test_recovery_climbs_no_higher_than_needed(tmp_path, needed, steps):
-    ladder = Ladder(needed, tmp_path)
-    recovered = Recovery(ladder.board, ladder.connect, ladder.console).recover()
-    assert recovered.link == "link"
-    assert [step.split(":")[0] for step in recovered.done] == steps
-    assert recovered.done[-1] == f"{needed}: helped"
-    assert (tmp_path / "power").exists() == (needed == "power")
-
-
-def test_recovery_that_does_not_help_says_all_that_was_tried(tmp_path):
-    ladder = Ladder(None, tmp_path)
-    with pytest.raises(InfrastructureError) as caught:
-        Recovery(ladder.board, ladder.connect).recover()
-    assert [step.split(":")[0] for step in caught.value.done] == ["ssh", "reset", "power"]
-
-
-def test_commands_of_the_board_file_are_run_without_a_shell_and_checked(tmp_path):
-    board = Board("b", limits=Limits(connect=0.1, boot=0.1), reset_command=("false", "; touch x"))
-    with pytest.raises(InfrastructureError, match="reset: false failed with status 1"):
-        Recovery(board, Ladder(None, tmp_path).connect).recover()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.board.local import limit
-from tests.board.tiny import IMAGE, compare
+from tests.board.tiny import IMAGE, PROGRAMS, compare, running
 from tests.hls.programs import TINY, compiled, model, values
 from xlic.accelerator.design import Design
+from xlic.board import session
 from xlic.board.bitstream import read_bitstream
 from xlic.board.comparison import BoardComparison
+from xlic.board.config import LeaseSettings
 from xlic.board.connect import open_session
-from xlic.board.errors import IdentityError, LeaseError, LeaseLostError
-from xlic.board.lease import read_holder
+from xlic.board.deadline import Deadline
+from xlic.board.errors import IdentityError, LeaseError, LeaseLostError, ResetNeededError
+from xlic.board.lease import Lease, read_holder
 from xlic.board.ssh import Link
 from xlic.board.status import read_status
 from xlic.rungs.board import BoardRung
@@ -66,14 +70,94 @@ def test_a_session_that_rests_gives_the_board_back_until_its_next_run(tiny_sessi
     assert all(result.equal for result in compare(tiny_session))
 
 
+def give_to_another(link, board):
+    """Let somebody else have taken the board, and given it back."""
+    script = f"cd {board.folder}/lease; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
+    script += 'ln lease.$n "lease.$((n + 1))"; : > "released.$((n + 1))"; touch /tmp/then'
+    assert link.run(script, limit()).status == 0
+
+
+def changed_since(link, board):
+    script = f"find {board.folder} -type f -newer /tmp/then; rm /tmp/then"
+    return link.run(script, limit()).output
+
+
 def test_a_lost_lease_stops_before_the_board_is_touched(tiny_session, tiny_board):
     with Link(tiny_board) as link:
-        folder = f"{tiny_board.folder}/lease"
-        script = f"cd {folder}; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
-        script += 'ln lease.$n "lease.$((n + 1))"; : > "released.$((n + 1))"'
-        assert link.run(script, limit()).status == 0
-    with pytest.raises(LeaseLostError):
-        tiny_session.run(compiled("encode"), values("encode"))
+        give_to_another(link, tiny_board)
+        with pytest.raises(LeaseLostError):
+            tiny_session.run(compiled("encode"), values("encode"))
+        assert changed_since(link, tiny_board) == ""
+    # The next run asks for the board anew.
+    assert all(result.equal for result in compare(tiny_session))
+
+
+def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_session, tiny_board, virtual_board):
+    with Link(tiny_board) as link, virtual_board.faults.never_finishes():
+
+        def lose() -> None:
+            virtual_board.service(f"while ! {PROGRAMS}; do sleep 0.05; done", deadline=10)
+            give_to_another(link, tiny_board)
+            with pytest.raises(LeaseLostError):
+                tiny_session._lease.renew()
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        with pytest.raises(LeaseLostError):
+            tiny_session.run(compiled("encode"), values("encode"))
+        thread.join()
+        assert running(virtual_board) == ""
+
+
+def test_a_run_that_was_left_in_the_middle_is_ended_and_not_trusted(
+    tiny_session, tiny_board, virtual_board, monkeypatch
+):
+    marker = f"{tiny_board.folder}/bitstream"
+    with virtual_board.faults.never_finishes(), monkeypatch.context() as patch:
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr(Deadline, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_session.run(compiled("encode"), values("encode"))
+    assert running(virtual_board) == ""
+    assert virtual_board.service(f"ls {marker} 2> /dev/null; true") == ""
+    assert all(result.equal for result in compare(tiny_session))
+    assert virtual_board.service(f"ls {marker}").strip() == marker
+
+
+def test_a_run_of_before_that_cannot_be_ended_is_ended_by_a_reset(
+    tiny_session, tiny_board, monkeypatch
+):
+    failures = [ResetNeededError("a run of before cannot be ended; the board must be reset")]
+    real = session.end_jobs
+
+    def end_jobs(*arguments):
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(session, "end_jobs", end_jobs)
+    tiny_session.rest()
+    assert all(result.equal for result in compare(tiny_session))
+    assert tiny_session.done == ["reset: helped"]
+
+
+def test_a_board_that_others_hold_is_not_restarted_where_only_our_way_is_cut(
+    tiny_board, virtual_board
+):
+    board = replace(tiny_board, limits=replace(tiny_board.limits, connect=3, boot=3))
+    with Link(tiny_board) as link:
+        Lease(link, board.folder, LeaseSettings(owner="bob", wait=0)).acquire()
+        boot = virtual_board.service("cat /proc/sys/kernel/random/boot_id")
+        with (
+            virtual_board.faults.link_down(),
+            pytest.raises(LeaseError, match="console says that somebody else holds it"),
+            open_session(board, logic="hls"),
+        ):
+            pass
+    assert virtual_board.service("cat /proc/sys/kernel/random/boot_id") == boot
 
 
 @pytest.mark.selfcheck

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from tests.board.local import limit
 from tests.board.sshd import MISSING, SSHD, Server, Wire
@@ -14,12 +16,14 @@ from xlic.board.config import Board, Limits
 from xlic.board.deadline import Deadline
 from xlic.board.errors import DeadlineError, HostKeyError, InfrastructureError
 from xlic.board.jobs import start_job, wait_job
+from xlic.board.lease import read_holder
 from xlic.board.policy import attempt
 from xlic.board.reconnect import Reconnecting
 from xlic.board.recovery import Recovery
 from xlic.board.ssh import Link
 from xlic.board.ssh_options import ssh_options
 from xlic.board.transfer import Store
+from xlic.cli.board_commands import board as board_commands
 from xlic.errors import InputError, MissingToolError
 
 pytest.importorskip("paramiko")
@@ -205,6 +209,25 @@ def test_heartbeats_have_a_connection_of_their_own_that_comes_back(server, wire)
     way.close()
     assert way.run("echo 3", limit()).output == "3\n"
     way.close()
+
+
+def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
+    file = tmp_path / "board.toml"
+    file.write_text(
+        f'host = "127.0.0.1"\nport = {wire.port}\nuser = "{server.board().user}"\n'
+        f'key_file = "{server.folder}/client"\nknown_hosts = "{server.known_hosts}"\n'
+        f'ssh_config = "/dev/null"\nfolder = "{tmp_path}/board"\n[lease]\nexpiry = 1.6\n'
+    )
+    timer = threading.Timer(1, wire.cut)
+    timer.start()
+    # Longer than a lease that nobody renews.
+    result = CliRunner().invoke(
+        board_commands, ["lease", "--board", str(file), "--minutes", "0.06"]
+    )
+    timer.join()
+    assert (result.exit_code, result.exception) == (0, None)
+    with Link(server.board(wire.port)) as link:
+        assert read_holder(link, f"{tmp_path}/board") is None, "it was given back"
 
 
 def test_a_name_of_the_ssh_configuration_is_enough(server, tmp_path):

@@ -11,6 +11,16 @@ from xlic.rungs.board import BoardRung
 IMAGE = np.random.default_rng(5).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
 
 
+# In the store it has the name of its hash. The brackets keep grep from finding itself.
+PROGRAMS = "grep -ls '[/]xlic/store/' /proc/[0-9]*/cmdline"
+"""Shell that lists the board's programs that run on the virtual board."""
+
+
+def running(virtual_board) -> str:
+    """What of the board's program runs on the virtual board; empty if nothing does."""
+    return virtual_board.service(f"{PROGRAMS}; true")
+
+
 def compare(session, repeat: int = 1, transforms=("encode", "decode")):
     """Both transforms of a small picture against the simulation."""
     rung = BoardRung(model(), session, repeat)
