@@ -32,8 +32,10 @@ from xlic.board.ssh import Link
 
 pytestmark = [pytest.mark.board, pytest.mark.selfcheck]
 
+LIMITS = Limits(command=10, connect=10, transfer=20, run=3, boot=20, console=10)
+"""Patience with a board that answers, however busy the host is; a board's own is longer."""
 SHORT = Limits(command=3, connect=3, transfer=5, run=1, boot=20, console=3)
-"""Patience of these tests; a board's own is longer."""
+"""Patience with one that does not answer for some time, which is to be waited for here."""
 BOOT_ONCE = 45.0
 """Seconds for a way down, what is tried before the board is restarted, and its start."""
 
@@ -47,9 +49,9 @@ def within(seconds: float):
 
 @pytest.fixture
 def board(tiny_board, virtual_board):
-    """Short of patience; afterwards nothing of a run may be left on either side."""
+    """For a fault; afterwards nothing of a run may be left on either side."""
     threads = set(threading.enumerate())
-    yield replace(tiny_board, limits=SHORT)
+    yield replace(tiny_board, limits=LIMITS)
     left = [thread for thread in threading.enumerate() if thread not in threads]
     for thread in left:
         thread.join(5)
@@ -64,6 +66,12 @@ def board(tiny_board, virtual_board):
         assert session.failures == []
 
 
+@pytest.fixture
+def short(board):
+    """The same, short of patience."""
+    return replace(board, limits=SHORT)
+
+
 def encode(session):
     return session.run(compiled("encode"), values("encode"))
 
@@ -71,8 +79,8 @@ def encode(session):
 # ---- recovered from, and counted
 
 
-def test_link_down_for_a_while(board, virtual_board):
-    with within(BOOT_ONCE), open_session(board, logic="hls", say=print) as session:
+def test_link_down_for_a_while(short, virtual_board):
+    with within(BOOT_ONCE), open_session(short, logic="hls", say=print) as session:
         results = []
         with virtual_board.faults.link_down():
             thread = threading.Thread(target=lambda: results.extend(compare(session)))
@@ -85,7 +93,7 @@ def test_link_down_for_a_while(board, virtual_board):
 
 
 def test_link_flapping(board, virtual_board):
-    patient = replace(board, limits=replace(SHORT, command=10, connect=4), attempts=5)
+    patient = replace(board, limits=replace(LIMITS, connect=4), attempts=5)
     with (
         within(2 * BOOT_ONCE),
         ExitStack() as stack,
@@ -97,7 +105,7 @@ def test_link_flapping(board, virtual_board):
 
 
 def test_slow_network(board, virtual_board):
-    patient = replace(board, limits=replace(SHORT, command=20, connect=20, transfer=60))
+    patient = replace(board, limits=replace(LIMITS, command=20, connect=20, transfer=60))
     with (
         within(90),
         virtual_board.faults.slow_network(20),
@@ -107,8 +115,8 @@ def test_slow_network(board, virtual_board):
         assert session.failures == []
 
 
-def test_hang(board, virtual_board):
-    with open_session(board, logic="hls", say=print) as session:
+def test_hang(short, virtual_board):
+    with open_session(short, logic="hls", say=print) as session:
         with within(BOOT_ONCE), virtual_board.faults.hang():
             encode(session)
         assert session.failures
@@ -116,16 +124,16 @@ def test_hang(board, virtual_board):
         assert [line.partition(":")[0] for line in session.done] == ["ssh", "console", "reset"]
 
 
-def test_kernel_panic(board, virtual_board):
-    with open_session(board, logic="hls", say=print) as session:
+def test_kernel_panic(short, virtual_board):
+    with open_session(short, logic="hls", say=print) as session:
         with within(BOOT_ONCE), virtual_board.faults.kernel_panic():
             encode(session)
         assert session.failures
         assert session.done[-1] == "reset: helped"
 
 
-def test_reset_in_run(board, virtual_board):
-    with open_session(board, logic="hls", say=print) as session:
+def test_reset_in_run(short, virtual_board):
+    with open_session(short, logic="hls", say=print) as session:
         with within(BOOT_ONCE), virtual_board.faults.reset_in_run():
             encode(session)
         assert session.failures
@@ -191,7 +199,8 @@ def test_stale_bitstream(board, virtual_board):
 
 
 def test_never_finishes(board, virtual_board):
-    with open_session(board, logic="hls") as session:
+    brief = replace(board, limits=replace(LIMITS, run=1))
+    with open_session(brief, logic="hls") as session:
         with (
             virtual_board.faults.never_finishes(),
             within(15),

@@ -192,7 +192,7 @@ def test_a_status_for_which_there_is_no_room_is_told(shell, tmp_path):
 
 def test_a_job_without_room_for_its_number_does_not_run(shell, tmp_path):
     touched, folder = tmp_path / "touched", tmp_path / "run"
-    guard = "ln -s /dev/full pid"
+    guard = "ulimit -f 0; trap '' XFSZ"
     with pytest.raises(InfrastructureError, match="starting"):
         start_job(shell, f"touch {touched}", str(folder), limit(), guard=guard)
     assert not touched.exists()

@@ -57,8 +57,8 @@ def start_job(
     body += "echo $? > status.part && mv status.part status"
     # setsid gives the job a process group, by which all of it can be ended.
     script = (
-        f"set -e; umask 077; mkdir -p {quoted(folder)}; cd {quoted(folder)}; "
-        f"mkdir job; cd job; {guard}\n"
+        f"{guard}\n"
+        f"set -e; umask 077; mkdir -p {quoted(folder)}; cd {quoted(folder)}; mkdir job; cd job\n"
         f"setsid sh -c {quoted(body)} > /dev/null 2>&1 < /dev/null &\n"
         "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; [ -s pid ]"
     )

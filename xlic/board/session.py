@@ -45,8 +45,8 @@ from xlic.board.results import (
     require_design,
 )
 from xlic.board.sensors import read_sensors
-from xlic.board.shell import checked
 from xlic.board.ssh import Link
+from xlic.board.status import check_system
 from xlic.board.transfer import Store, Traffic
 from xlic.errors import InputError
 
@@ -422,11 +422,8 @@ class BoardSession:
     def _connect(self, deadline: Deadline) -> Link:
         link = self._connect_once(deadline)
         limit = Deadline(self.board.limits.command, "looking at the board")
-        look = "uname -m; cat /proc/sys/kernel/random/boot_id"
         try:
-            machine, _, boot = checked(link, look, limit, "looking at the board").partition("\n")
-            if machine != "aarch64":
-                raise InputError(f"{self.board.host} is a {machine[:20]!r}, no aarch64 board")
+            boot = check_system(link, self.board.host, limit)
         except BaseException:
             link.close()
             raise

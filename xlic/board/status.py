@@ -7,9 +7,26 @@ from typing import Any
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
 from xlic.board.lease import read_holder
-from xlic.board.shell import Shell, quoted
+from xlic.board.shell import Shell, checked, plain, quoted
 from xlic.board.ssh import Link
+from xlic.errors import InputError
 
+MACHINE = "aarch64"
+TOOLS = (
+    "setsid",
+    "sha256sum",
+    "cut",
+    "grep",
+    "head",
+    "ln",
+    "ls",
+    "mv",
+    "sed",
+    "tail",
+    "touch",
+    "wc",
+)
+"""What scripts on the board need, beside a POSIX shell, of what busybox may be built without."""
 _TEXT = 200
 
 
@@ -22,6 +39,31 @@ def read_status(board: Board, accept_new_host_key: bool = False) -> dict[str, An
     """
     with Link(board, accept_new_host_key=accept_new_host_key) as link:
         return shell_status(link, board)
+
+
+def check_system(shell: Shell, host: str, deadline: Deadline) -> str:
+    """Make sure that a board can run what is sent to it; returns the id of its boot.
+
+    Raises:
+        InputError: it is no board, or its Linux lacks something.
+        InfrastructureError: it does not answer.
+    """
+    script = (
+        "uname -m; cat /proc/sys/kernel/random/boot_id\n"
+        f"for tool in {quoted(*TOOLS)}; do command -v $tool > /dev/null || echo $tool; done\n"
+        "sleep 0.01 2> /dev/null || echo 'sleep for fractions of seconds'"
+    )
+    what = "looking at the board"
+    machine, boot, *lacks = checked(shell, script, deadline, what).splitlines() + [""] * 2
+    if machine != MACHINE:
+        raise InputError(f"{host} is a {plain(machine, 20)!r}, no {MACHINE} board")
+    missing = [plain(tool) for tool in lacks if tool]
+    if missing:
+        raise InputError(
+            f"the Linux of {host} lacks {', '.join(missing)}; install coreutils and util-linux "
+            "there, or a busybox that has them"
+        )
+    return boot
 
 
 def shell_status(shell: Shell, board: Board) -> dict[str, Any]:
