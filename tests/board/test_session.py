@@ -168,5 +168,11 @@ def test_another_design_is_refused(tiny_session):
     tiny_session.run(compiled("encode"), values("encode"))
 
 
+def test_sensors_tell_si_units(tiny_session):
+    assert tiny_session.sensors() == pytest.approx(
+        {"virtual_zcu102 ps": 42.5, "virtual_zcu102 vccint": 0.85}
+    )
+
+
 def test_the_virtual_bitstream_is_for_the_boards_part(tiny_bitstream, tiny_board):
     assert read_bitstream(tiny_bitstream, tiny_board.part).part.startswith(tiny_board.part)

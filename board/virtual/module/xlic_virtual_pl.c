@@ -7,11 +7,13 @@
  *  - /dev/uioN: the page that stands for the accelerator's registers, and its interrupt, with the
  *    semantics of uio_pdrv_genirq
  *  - /dev/udmabuf0 and /sys/class/u-dma-buf/udmabuf0/{phys_addr,size}, as u-dma-buf has them
+ *  - /sys/class/hwmon/hwmonN: a temperature and a voltage. They never change: nothing gets warm here
  */
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/firmware.h>
 #include <linux/fs.h>
+#include <linux/hwmon.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/miscdevice.h>
@@ -258,6 +260,47 @@ static int uio_control(struct uio_info *info, s32 on)
 	return 0;
 }
 
+/* --- sensors ------------------------------------------------------------------------------ */
+
+#define SENSOR_MILLIDEGREES 42500
+#define SENSOR_MILLIVOLTS 850
+
+static umode_t sensor_visible(const void *data, enum hwmon_sensor_types type, u32 attr, int channel)
+{
+	return 0444;
+}
+
+static int sensor_read(struct device *dev, enum hwmon_sensor_types type, u32 attr, int channel,
+		       long *value)
+{
+	*value = type == hwmon_temp ? SENSOR_MILLIDEGREES : SENSOR_MILLIVOLTS;
+	return 0;
+}
+
+static int sensor_label(struct device *dev, enum hwmon_sensor_types type, u32 attr, int channel,
+			const char **text)
+{
+	*text = type == hwmon_temp ? "ps" : "vccint";
+	return 0;
+}
+
+static const struct hwmon_ops sensor_ops = {
+	.is_visible = sensor_visible,
+	.read = sensor_read,
+	.read_string = sensor_label,
+};
+
+static const struct hwmon_channel_info *sensor_channels[] = {
+	HWMON_CHANNEL_INFO(temp, HWMON_T_INPUT | HWMON_T_LABEL),
+	HWMON_CHANNEL_INFO(in, HWMON_I_INPUT | HWMON_I_LABEL),
+	NULL,
+};
+
+static const struct hwmon_chip_info sensor_chip = {
+	.ops = &sensor_ops,
+	.info = sensor_channels,
+};
+
 /* --- driver ------------------------------------------------------------------------------- */
 
 static struct class *new_class(const char *name, const struct attribute_group **groups)
@@ -277,6 +320,7 @@ static struct class *new_class(const char *name, const struct attribute_group **
 static int virtual_pl_probe(struct platform_device *pdev)
 {
 	struct class *managers, *buffers;
+	struct device *sensors;
 	int i, ret;
 
 	for (i = 0; i < REGIONS; i++) {
@@ -303,6 +347,10 @@ static int virtual_pl_probe(struct platform_device *pdev)
 	ret = misc_register(&buffer_device);
 	if (ret)
 		return ret;
+	sensors = devm_hwmon_device_register_with_info(&pdev->dev, "virtual_zcu102", NULL,
+						       &sensor_chip, NULL);
+	if (IS_ERR(sensors))
+		return PTR_ERR(sensors);
 
 	uio.mem[0].name = "registers";
 	uio.mem[0].addr = region[REGISTERS]->start;
