@@ -19,11 +19,11 @@ MISSING = "needs sshd: apt-get install openssh-server"
 
 
 class Server:
-    def __init__(self, folder: Path, *, sftp: bool = True) -> None:
+    def __init__(self, folder: Path, *options: str, sftp: bool = True) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("host", "other", "client"):
-            self._key(name)
+            self.make_key(name)
         (folder / "authorized").write_bytes((folder / "client.pub").read_bytes())
         self.port = _free_port()
         lines = [
@@ -38,6 +38,7 @@ class Server:
             "PermitRootLogin yes",
             f"PidFile {folder}/pid",
             *(["Subsystem sftp internal-sftp"] if sftp else []),
+            *options,
         ]
         (folder / "config").write_text("\n".join(lines) + "\n")
         if os.geteuid() == 0:
@@ -73,7 +74,7 @@ class Server:
         self.process.terminate()
         self.process.wait(10)
 
-    def _key(self, name: str) -> None:
+    def make_key(self, name: str) -> None:
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True
         )

@@ -32,9 +32,9 @@ from xlic.board.ssh import Link
 
 pytestmark = [pytest.mark.board, pytest.mark.selfcheck]
 
-LIMITS = Limits(command=10, connect=10, transfer=20, run=3, boot=20, console=10)
+LIMITS = Limits(command=10, connect=10, transfer=20, run=3, boot=30, console=10)
 """Patience with a board that answers, however busy the host is; a board's own is longer."""
-SHORT = Limits(command=3, connect=3, transfer=5, run=1, boot=20, console=3)
+SHORT = Limits(command=3, connect=3, transfer=5, run=1, boot=30, console=3)
 """Patience with one that does not answer for some time, which is to be waited for here."""
 BOOT_ONCE = 45.0
 """Seconds for a way down, what is tried before the board is restarted, and its start."""
@@ -133,7 +133,9 @@ def test_kernel_panic(short, virtual_board):
 
 
 def test_reset_in_run(short, virtual_board):
-    with open_session(short, logic="hls", say=print) as session:
+    # SSH is back when the board is: nothing else is to be done about it.
+    waiting = replace(short, limits=replace(SHORT, connect=30))
+    with open_session(waiting, logic="hls", say=print) as session:
         with within(BOOT_ONCE), virtual_board.faults.reset_in_run():
             encode(session)
         assert session.failures

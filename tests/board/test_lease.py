@@ -15,7 +15,14 @@ import pytest
 from tests.board.local import LocalShell, limit
 from xlic.board.config import LeaseSettings
 from xlic.board.errors import HostKeyError, InfrastructureError, LeaseError, LeaseLostError
-from xlic.board.lease import HELD_STATUS, Lease, read_holder
+from xlic.board.lease import (
+    HELD_STATUS,
+    OURS_STATUS,
+    UNKNOWN_STATUS,
+    Lease,
+    moment,
+    read_holder,
+)
 from xlic.board.shell import LEASE_LOST_STATUS
 from xlic.errors import InputError
 
@@ -162,8 +169,8 @@ def test_a_script_does_nothing_once_the_lease_is_lost(bench, tmp_path):
 def test_without_the_board_it_is_held_to_be_lost_after_its_expiry(bench, monkeypatch):
     lease = bench.lease()
     lease.acquire()
-    now = time.monotonic()
-    monkeypatch.setattr("xlic.board.lease.time.monotonic", lambda: now + 61)
+    now = moment()
+    monkeypatch.setattr("xlic.board.lease.moment", lambda: now + 61)
     with pytest.raises(LeaseLostError, match="could not be renewed for 60 s"):
         lease.check()
 
@@ -190,7 +197,9 @@ def test_the_heartbeat_survives_whatever_the_link_says(bench, error):
     time.sleep(0.5)
     lease.shell.run = run
     bench.at(1010)
-    time.sleep(0.6)
+    end = time.monotonic() + 20
+    while bench.holder().beat and time.monotonic() < end:
+        time.sleep(0.05)
     assert bench.holder().beat == 0, "it beats again"
     lease.shell.run = raising(error)
     begin = time.monotonic()
@@ -221,11 +230,37 @@ def test_a_restart_is_refused_where_it_would_be_anothers(bench):
         mine.renew()
 
 
-def test_a_console_can_be_asked_whether_others_hold_it(bench):
+def test_a_restart_is_refused_after_a_loss_until_the_board_is_ours_again(bench, monkeypatch):
+    lease = bench.lease()
+    lease.acquire()
+    now = moment()
+    with monkeypatch.context() as patch:
+        patch.setattr("xlic.board.lease.moment", lambda: now + 61)
+        with pytest.raises(LeaseLostError):
+            lease.check()
+    lease.release()
+    with pytest.raises(LeaseLostError, match="could not be renewed"):
+        lease.check_restart()
+    lease.acquire()
+    lease.check_restart()
+
+
+def test_a_lease_that_the_console_confirms_is_ours(bench, monkeypatch):
+    lease = bench.lease()
+    lease.acquire()
+    now = moment()
+    monkeypatch.setattr("xlic.board.lease.moment", lambda: now + 61)
+    with pytest.raises(LeaseLostError):
+        lease.check()
+    lease.confirm(now + 60)
+    lease.check_restart()
+
+
+def test_a_console_can_be_asked_whose_it_is(bench):
     mine, other = bench.lease(), bench.lease("bob")
 
     def status() -> int:
-        return LocalShell().run(mine.held_by_others, limit()).status
+        return LocalShell().run(mine.whose, limit()).status
 
     assert status() == 0, "there is none"
     other.acquire()
@@ -233,11 +268,16 @@ def test_a_console_can_be_asked_whether_others_hold_it(bench):
     bench.at(2000)
     assert status() == 0, "it is stale"
     mine.acquire()
-    assert status() == 0, "it is ours"
+    assert status() == OURS_STATUS
     mine.release()
     assert status() == 0, "it was given back"
     # What an interactive shell would take for its history.
-    assert re.search(r"![^ ]", mine.held_by_others) is None
+    assert re.search(r"![^ ]", mine.whose) is None
+
+
+def test_who_may_not_know_whose_it_is_does_not_take_it_for_nobodys(bench):
+    user = "id() { echo 1000; }\n"
+    assert LocalShell().run(user + bench.lease().whose, limit()).status == UNKNOWN_STATUS
 
 
 def test_looking_who_holds_it_changes_nothing(bench):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -92,20 +92,26 @@ def test_a_lost_lease_stops_before_the_board_is_touched(tiny_session, tiny_board
     assert all(result.equal for result in compare(tiny_session))
 
 
-def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_session, tiny_board, virtual_board):
-    with Link(tiny_board) as link, virtual_board.faults.never_finishes():
+def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
+    # A run that would not end before the loss is noticed.
+    patient = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
+    with (
+        Link(tiny_board) as link,
+        virtual_board.faults.never_finishes(),
+        open_session(patient, logic="hls") as session,
+        ThreadPoolExecutor() as pool,
+    ):
 
         def lose() -> None:
-            virtual_board.service(f"while ! {PROGRAMS}; do sleep 0.05; done", deadline=10)
+            virtual_board.service(f"while ! {PROGRAMS}; do sleep 0.05; done", deadline=30)
             give_to_another(link, tiny_board)
             with pytest.raises(LeaseLostError):
-                tiny_session._lease.renew()
+                session._lease.renew()
 
-        thread = threading.Thread(target=lose)
-        thread.start()
+        lost = pool.submit(lose)
         with pytest.raises(LeaseLostError):
-            tiny_session.run(compiled("encode"), values("encode"))
-        thread.join()
+            session.run(compiled("encode"), values("encode"))
+        lost.result()
         assert running(virtual_board) == ""
 
 
@@ -123,8 +129,10 @@ def test_a_run_that_was_left_in_the_middle_is_ended_and_not_trusted(
             tiny_session.run(compiled("encode"), values("encode"))
     assert running(virtual_board) == ""
     assert virtual_board.service(f"ls {marker} 2> /dev/null; true") == ""
+    assert virtual_board.service(f"ls {tiny_board.folder}/runs") != "", "what it left can be found"
     assert all(result.equal for result in compare(tiny_session))
     assert virtual_board.service(f"ls {marker}").strip() == marker
+    assert virtual_board.service(f"ls {tiny_board.folder}/runs") == ""
 
 
 def test_a_run_of_before_that_cannot_be_ended_is_ended_by_a_reset(

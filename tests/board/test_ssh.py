@@ -216,13 +216,13 @@ def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
     file.write_text(
         f'host = "127.0.0.1"\nport = {wire.port}\nuser = "{server.board().user}"\n'
         f'key_file = "{server.folder}/client"\nknown_hosts = "{server.known_hosts}"\n'
-        f'ssh_config = "/dev/null"\nfolder = "{tmp_path}/board"\n[lease]\nexpiry = 1.6\n'
+        f'ssh_config = "/dev/null"\nfolder = "{tmp_path}/board"\n[lease]\nexpiry = 6\n'
     )
     timer = threading.Timer(1, wire.cut)
     timer.start()
     # Longer than a lease that nobody renews.
     result = CliRunner().invoke(
-        board_commands, ["lease", "--board", str(file), "--minutes", "0.06"]
+        board_commands, ["lease", "--board", str(file), "--minutes", "0.14"]
     )
     timer.join()
     assert (result.exit_code, result.exception) == (0, None)

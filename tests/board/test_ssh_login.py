@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -69,6 +70,34 @@ def test_no_key_at_all_is_the_users_to_mend(server, config):
     path = config(*reach(server, f"UserKnownHostsFile {server.known_hosts}"))
     with pytest.raises(InputError, match="give a key by"):
         Link(Board("zcu102", ssh_config=path))
+
+
+@with_server
+def test_a_server_that_hangs_up_on_too_many_wrong_keys_has_refused(config, tmp_path):
+    strict = Server(tmp_path / "strict", "MaxAuthTries 2")
+    for name in "abcd":
+        strict.make_key(name)
+    keys = [f"IdentityFile {strict.folder}/{name}" for name in "abcd"]
+    path = config(*reach(strict, *keys, f"UserKnownHostsFile {strict.known_hosts}"))
+    with pytest.raises(InputError, match="does not let"):
+        Link(Board("zcu102", ssh_config=path))
+    strict.stop()
+
+
+def test_nothing_that_a_server_says_reaches_the_terminal_as_it_is():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            peer, _ = listener.accept()
+            peer.sendall(b"SSH-3.0\x1b]0;evil\x07-x\r\n")
+            peer.close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(InfrastructureError) as caught:
+            Link(Board("127.0.0.1", port=listener.getsockname()[1], ssh_config="/dev/null"))
+        thread.join()
+    assert str(caught.value).isprintable()
 
 
 @with_server
@@ -222,9 +251,18 @@ def test_a_proxy_command_leads_to_the_board_and_is_run_by_a_shell(server, config
         assert link.run("echo hello", limit()).output == "hello\n"
 
 
-def test_a_proxy_command_that_is_not_there_is_the_users_to_mend(config):
-    path = config("Host zcu102", "ProxyCommand no-such-command %h")
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ("no-such-command %h", InputError, "cannot be run: no-such-command zcu102"),
+        ("sh {late} 127", InputError, "cannot be run: sh"),
+        ("sh {late} 255", InfrastructureError, "late.sh 255: no way there"),
+    ],
+)
+def test_a_proxy_command_that_ends_says_why_at_once(config, tmp_path, line, error, message):
+    (tmp_path / "late.sh").write_text("sleep 0.3; echo no way there >&2; exit $1\n")
+    command = line.format(late=tmp_path / "late.sh")
     begin = time.monotonic()
-    with pytest.raises(InputError, match="cannot be run: no-such-command zcu102"):
-        Link(Board("zcu102", ssh_config=path))
-    assert time.monotonic() - begin < 5
+    with pytest.raises(error, match=message):
+        Link(Board("zcu102", ssh_config=config("Host zcu102", f"ProxyCommand {command}")))
+    assert time.monotonic() - begin < 8

@@ -86,6 +86,14 @@ def test_the_store_is_bounded(store, tmp_path):
     assert len(list((tmp_path / "board/store").iterdir())) <= STORE_FILES + 1
 
 
+def test_a_program_stays_however_many_files_are_sent_after_it(store):
+    program = Path(store.put(b"#!/bin/sh\n", limit(), executable=True))
+    os.utime(program, (1, 1))
+    for index in range(STORE_FILES + 5):
+        store.put(str(index).encode(), limit())
+    assert program.exists()
+
+
 def test_a_fetched_file_is_verified_and_appears_whole(store, tmp_path):
     (tmp_path / "there").write_bytes(b"data")
     target = tmp_path / "out" / "here"
@@ -173,6 +181,14 @@ def test_jobs_of_before_are_ended(shell, tmp_path):
     assert not _runs(marker)
     assert list((tmp_path / "runs").iterdir()) == []
     assert not end_jobs(shell, str(tmp_path / "none"), limit())
+
+
+def test_a_job_of_before_that_ended_by_itself_is_told_of_too(shell, tmp_path):
+    job = start_job(shell, "exit 14", str(tmp_path / "runs/a"), limit())
+    while not (Path(job.folder) / "status").exists():
+        time.sleep(0.01)
+    assert end_jobs(shell, str(tmp_path / "runs"), limit()), "nobody has seen its end"
+    assert not end_jobs(shell, str(tmp_path / "runs"), limit())
 
 
 def test_a_job_that_vanished_is_infrastructure(shell, tmp_path):

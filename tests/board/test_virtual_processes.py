@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.machine import VirtualBoard, boards_folder, sweep
+from xlic.board.virtual.supervisor import lock_folder
 from xlic.board.virtual.tools import missing
 from xlic.cli.board_virtual_commands import virtual
 
@@ -98,21 +99,23 @@ def test_dies_where_its_keeper_is_killed(folder):
 
 
 def test_what_a_killed_keeper_left_goes_at_the_next_start(folder):
-    with VirtualBoard.start(folder, wait=False) as board:
-        old, young, kept = (boards_folder() / f"run-{name}" for name in ("old", "young", "kept"))
+    kept = boards_folder() / "run-kept"
+    with VirtualBoard.start(kept, wait=False) as board:
+        old, young = (boards_folder() / f"run-{name}" for name in ("old", "young"))
         for left in (old, young):
             left.mkdir()
             (left / "client_key").write_text("secret")
         # As long ago as boards start at most, and longer.
         os.utime(old, (time.time() - 3600,) * 2)
-        kept.symlink_to(board.folder)
-        os.utime(board.folder, (time.time() - 3600,) * 2)
+        os.utime(kept, (time.time() - 3600,) * 2)
         sweep(boards_folder())
         assert not old.exists()
         assert young.exists()
         assert (kept / "client_key").exists(), "a board that is kept stays"
-        with pytest.raises(VirtualBoardError, match=r"cannot make|another virtual board"):
-            VirtualBoard.start(board.folder, wait=False)
+        assert not lock_folder(board.folder, kept=False)
+    os.utime(kept, (time.time() - 3600,) * 2)
+    sweep(boards_folder())
+    assert not kept.exists(), "nobody keeps it any more"
 
 
 def test_one_that_does_not_start_leaves_nothing(folder, monkeypatch):

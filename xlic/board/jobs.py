@@ -137,7 +137,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         guard: shell that must succeed right before.
 
     Returns:
-        Whether there were any.
+        Whether there were any, running or not: nobody has seen their end.
 
     Raises:
         ResetNeededError: one cannot be ended.
@@ -147,11 +147,12 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         f"{guard}\n"
         f"cd {quoted(folder)} 2> /dev/null || exit 0\n"
         "for job in */job; do\n"
+        '  [ -e "$job" ] && echo left\n'
         '  [ -s "$job/pid" ] && [ ! -e "$job/status" ] || continue\n'
         '  read -r pid < "$job/pid"; case $pid in *[!0-9]*|0|1) continue;; esac\n'
         # After a restart of the board the number would be anybody's.
         '  grep -qs "$job\\|xlic-board\\|/store/" "/proc/$pid/cmdline" || continue\n'
-        '  echo ended; kill -KILL -"$pid" 2> /dev/null; n=0\n'
+        '  kill -KILL -"$pid" 2> /dev/null; n=0\n'
         '  while kill -0 -"$pid" 2> /dev/null; do\n'
         "    n=$((n + 1)); [ $n -lt 50 ] || exit 7; sleep 0.1\n"
         "  done\n"
@@ -163,7 +164,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
         raise ResetNeededError("a run of before cannot be ended; the board must be reset")
     if done.status:
         checked(shell, f"{guard}\n:", deadline, "ending runs of before")
-    return "ended" in done.output
+    return "left" in done.output
 
 
 def _status(shell: Shell, job: Job, deadline: Deadline) -> int | None:

@@ -27,7 +27,11 @@ from xlic.errors import XlicError
 
 UPTIME = "cut -d. -f1 /proc/uptime"
 HELD_STATUS = 76
-"""Exit status of :attr:`Lease.held_by_others` where somebody else holds the board."""
+"""Exit status of :attr:`Lease.whose` where somebody else holds the board."""
+OURS_STATUS = 77
+"""The same where it is ours."""
+UNKNOWN_STATUS = 78
+"""The same where the user may not know."""
 _BEATS_PER_EXPIRY = 4
 _LOOK = 1.0
 _SAY_EVERY = 30.0
@@ -109,15 +113,17 @@ class Lease:
         return f"( {self._mine} ) || {_LOST}"
 
     @property
-    def held_by_others(self) -> str:
-        """Shell that ends with :data:`HELD_STATUS` if somebody else holds the board, else with 0.
+    def whose(self) -> str:
+        """Shell whose exit status says whose the board is; 0: nobody's.
 
         It may be typed on a console: what shells take for their history is not in it.
         """
         return (
-            f"( {self._functions}\ncd {self._folder} 2> /dev/null || exit 0; top\n"
-            f'[ -z "$n" ] || [ -e "released.$n" ] || mine {self._token} || '
-            f"{{ look; [ $stale = 1 ]; }} || exit {HELD_STATUS} )"
+            f"( {self._functions}\ncd {self._folder} 2> /dev/null || "
+            f'{{ [ "$(id -u)" = 0 ] && exit 0; exit {UNKNOWN_STATUS}; }}\n'
+            'top; [ -n "$n" ] || exit 0; [ -e "released.$n" ] && exit 0\n'
+            f"mine {self._token} && exit {OURS_STATUS}\n"
+            f"look; [ $stale = 1 ] || exit {HELD_STATUS} )"
         )
 
     def acquire(self, wait: float | None = None) -> None:
@@ -151,11 +157,11 @@ class Lease:
         """
         script = f"{self._mine} || {_LOST}\n{_BEAT}"
         with self._turn:
-            asked = time.monotonic()
+            asked = moment()
             try:
                 checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
-            except LeaseLostError as error:
-                self._lost = str(error)
+            except LeaseLostError:
+                self._lost = "the lease on the board was lost to somebody else"
                 raise
             self._renewed = asked
 
@@ -165,14 +171,13 @@ class Lease:
         Raises:
             LeaseLostError: it was lost, or could not be renewed in time.
         """
+        if self.number and self._lost is None and moment() - self._renewed > self._settings.expiry:
+            expiry = self._settings.expiry
+            self._lost = f"the lease on the board could not be renewed for {expiry:g} s"
         if self._lost is not None:
-            raise LeaseLostError("the lease on the board was lost to somebody else")
+            raise LeaseLostError(self._lost)
         if self.number == 0:
             raise LeaseLostError("the board was not leased")
-        if time.monotonic() - self._renewed > self._settings.expiry:
-            raise LeaseLostError(
-                f"the lease on the board could not be renewed for {self._settings.expiry:g} s"
-            )
 
     def check_restart(self) -> None:
         """Make sure, as far as it is known here, that a restart of the board harms nobody else.
@@ -184,8 +189,18 @@ class Lease:
             raise LeaseError(
                 f"the board does not answer, and is not restarted: it is held by {self._holder}"
             )
-        if self.number:
+        if self.number or self._lost is not None:
             self.check()
+
+    def confirm(self, asked: float) -> None:
+        """Take note that the lease is ours, as was learned by :attr:`whose`.
+
+        Args:
+            asked: moment of :func:`moment` before the question.
+        """
+        with self._turn:
+            self._lost = None
+            self._renewed = asked
 
     def release(self) -> None:
         """Give the board back; what cannot be told to the board expires by itself."""
@@ -242,7 +257,7 @@ class Lease:
 
     def _try_in_turn(self) -> Holder | None:
         with self._turn:
-            asked = time.monotonic()
+            asked = moment()
             self._holder = holder = self._try()
             if holder is None:
                 self._lost = None
@@ -279,6 +294,11 @@ class Lease:
                 self._say(f"took over the board from {_holder(rest)}")
             return None
         return _holder(rest)
+
+
+def moment() -> float:
+    """Seconds of a clock that goes on, as the board's does, while this machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def read_holder(shell: Shell, folder: str, clock: str = UPTIME) -> Holder | None:

@@ -17,7 +17,7 @@ from xlic.board.config import Board
 from xlic.board.console import Console, command, login
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, LeaseError
-from xlic.board.lease import HELD_STATUS, Lease
+from xlic.board.lease import HELD_STATUS, OURS_STATUS, UNKNOWN_STATUS, Lease, moment
 from xlic.errors import InputError, MissingToolError, XlicError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Recovery:
         console: opens the serial console, None where there is none.
         password: of the console's user; called where the console is used.
         lease: on the board, held or not; None restarts the board without asking.
+        restarted: whether the last connection found the board restarted.
     """
 
     def __init__(
@@ -61,13 +62,15 @@ class Recovery:
         console: Callable[[], Console] | None = None,
         password: Callable[[], str | None] = lambda: None,
         lease: Lease | None = None,
+        restarted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._board = board
         self._connect = connect
         self._console = console
         self._password = password
         self._lease = lease
-        self._held_by_others = False
+        self._restarted = restarted
+        self._refusal: str | None = None
 
     def recover(self, *, restart: bool = False) -> Recovered:
         """Climb until the board answers.
@@ -93,7 +96,7 @@ class Recovery:
                     asked = True
                     self._ask_for_restart()
                 self._act(act)
-                link = self._reach(patience)
+                link = self._reach(patience, restart and name in RESTARTS)
             except LeaseError as error:
                 error.done = (*done, *error.done)
                 raise
@@ -118,10 +121,9 @@ class Recovery:
                 yield name, partial(_run, words), limits.boot
 
     def _ask_for_restart(self) -> None:
-        if self._held_by_others:
+        if self._refusal is not None:
             raise LeaseError(
-                f"{self._board.host} does not answer, and is not restarted: the console says that "
-                "somebody else holds it"
+                f"{self._board.host} does not answer, and is not restarted: {self._refusal}"
             )
         if self._lease is not None:
             self._lease.check_restart()
@@ -140,21 +142,35 @@ class Recovery:
         deadline = Deadline(patience, "mending the network by the console")
         with self._console() as console:
             login(console, self._board.serial_user, self._password(), deadline)
-            if self._lease is not None:
-                held = command(console, self._lease.held_by_others, deadline)
-                self._held_by_others = held == HELD_STATUS
-            if self._held_by_others:
+            if self._lease is not None and not self._ask_whose(console, self._lease, deadline):
                 # Their network is not ours to mend.
                 return
             for line in self._board.network_repair:
                 # One of them failing may be in order: the link may be up already.
                 command(console, line, deadline)
 
-    def _reach(self, patience: float) -> Link:
+    def _ask_whose(self, console: Console, lease: Lease, deadline: Deadline) -> bool:
+        """Whether the board may be ours, by the console."""
+        asked = moment()
+        status = command(console, lease.whose, deadline)
+        if status == OURS_STATUS:
+            lease.confirm(asked)
+        self._refusal = {
+            HELD_STATUS: "the console says that somebody else holds it",
+            UNKNOWN_STATUS: f"on the console {self._board.serial_user} may not see who holds it; "
+            "give serial_user the user of SSH, or root",
+        }.get(status)
+        return self._refusal is None
+
+    def _reach(self, patience: float, restart: bool) -> Link:
         deadline = Deadline(patience, f"waiting for {self._board.host}")
         while True:
             try:
-                return self._connect(deadline)
+                link = self._connect(deadline)
+                if not restart or self._restarted():
+                    return link
+                link.close()
+                raise InfrastructureError("it answers, but was not restarted")
             except InfrastructureError:
                 if deadline.left <= _BETWEEN:
                     raise

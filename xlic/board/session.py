@@ -238,8 +238,9 @@ class BoardSession:
             nonlocal done
             self._say(f"{error}; recovering")
             # Where it answers, but again not in time, another connection is of no more help.
-            stuck = isinstance(error, DeadlineError) and done[-1:] == ("ssh: helped",)
-            done = self._recover(restart=stuck or isinstance(error, ResetNeededError))
+            again = isinstance(error, DeadlineError) and done[-1:] == ("ssh: helped",)
+            stuck = (again and self._leased()) or isinstance(error, ResetNeededError)
+            done = self._recover(restart=stuck)
             self.done += done
             return done
 
@@ -324,9 +325,10 @@ class BoardSession:
         )
         patience = limits.run * repeat + _MARGIN + limits.command
         deadline = Deadline(patience, "the run on the board")
-        settled = False
+        ended = settled = False
         try:
             result = caller.run(call.words(compiled, self.board), folder, deadline)
+            ended = True
             error = failure(result)
             settled = not isinstance(error, AcceleratorTimeoutError)
             if error is not None:
@@ -338,7 +340,10 @@ class BoardSession:
             if not settled:
                 # Whatever ended the wait, Ctrl-C included, the accelerator may run still.
                 self._distrust()
-            self._tidy("removing the run's files", lambda _, limit: caller.clean(folder, limit))
+            if ended:
+                # Else it is how whoever comes next finds what may run still.
+                what = "removing the run's files"
+                self._tidy(what, lambda _, limit: caller.clean(folder, limit))
 
     def _tidy(self, what: str, act: Callable[[Link, Deadline], object]) -> None:
         """Do what a result must not be lost for if it fails."""
@@ -354,8 +359,14 @@ class BoardSession:
         self._close_link()
         # That connection leads where this one led.
         self._heartbeat.close()
+        before = self._boot
         recovery = Recovery(
-            self.board, self._connect, self._console(), self._serial_password, self._own_lease()
+            self.board,
+            self._connect,
+            self._console(),
+            self._serial_password,
+            self._own_lease(),
+            lambda: self._boot != before,
         )
         recovered = recovery.recover(restart=restart)
         self._link = recovered.link
@@ -367,6 +378,9 @@ class BoardSession:
         if self._lease is None:
             self._lease = Lease(self._heartbeat, self.board.folder, self.board.lease, self._say)
         return self._lease
+
+    def _leased(self) -> bool:
+        return self._lease is not None and self._lease.number != 0
 
     def _take_lease(self) -> Lease:
         """The lease, taken or made sure of."""
@@ -387,8 +401,8 @@ class BoardSession:
         self._ready = False
         self._caller = None
         if self._lease is not None:
+            # What it knows of others outlives it: whether they may have the board by now.
             self._lease.release()
-            self._lease = None
 
     def _distrust(self) -> None:
         """Configure the logic anew before the next run, this session's or another's."""
@@ -417,7 +431,13 @@ class BoardSession:
         return password
 
     def _connect_once(self, deadline: Deadline) -> Link:
-        return Link(self.board, accept_new_host_key=self._accept, deadline=deadline)
+        try:
+            return Link(self.board, accept_new_host_key=self._accept, deadline=deadline)
+        except InputError as error:
+            if self._boot is None:
+                raise
+            # It let us in before: names go and logins are refused, too, while a board starts.
+            raise InfrastructureError(str(error)) from error
 
     def _connect(self, deadline: Deadline) -> Link:
         link = self._connect_once(deadline)

@@ -30,6 +30,7 @@ CHUNK = 32 * 1024
 _KEEPALIVE = 5
 _LOOK = 0.005
 _CLOSING = 10.0
+_STALL = 30.0
 
 # Its log would end up on the terminal and in reports of pytest; errors are raised anyway.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -109,6 +110,7 @@ class Link:
             if sftp is None:
                 self._upload_by_cat(source, size, target, deadline)
                 return
+            _set_patience(sftp.get_channel(), deadline)
             with sftp.open(target, "wb") as file:
                 file.set_pipelined(True)
                 for chunk in _chunks(source, size, deadline):
@@ -121,6 +123,7 @@ class Link:
             if sftp is None:
                 got = self._download_by_cat(source, target, size, deadline)
             else:
+                _set_patience(sftp.get_channel(), deadline)
                 with sftp.open(source, "rb") as file:
                     file.prefetch(size)
                     got = _copy(file, target, size, deadline)
@@ -190,7 +193,7 @@ class Link:
     def _channel(self, deadline: Deadline) -> Iterator[paramiko.Channel]:
         channel = self._transport.open_session(timeout=max(deadline.left, _LOOK))
         try:
-            channel.settimeout(max(deadline.left, _LOOK))
+            _set_patience(channel, deadline)
             yield channel
             _await_close(channel, deadline)
         finally:
@@ -213,13 +216,20 @@ class Link:
             if deadline.over:
                 raise deadline.error() from error
             if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EACCES):
-                raise InfrastructureError(f"{deadline.what}: on the board, {error}") from error
-            text = str(error) or type(error).__name__
+                text = plain(str(error), 300)
+                raise InfrastructureError(f"{deadline.what}: on the board, {text}") from error
+            text = plain(str(error), 300) or type(error).__name__
             raise InfrastructureError(
                 f"{deadline.what}: the link to {self.name} failed: {text}"
             ) from error
         finally:
             self._one.release()
+
+
+def _set_patience(channel: paramiko.Channel | None, deadline: Deadline) -> None:
+    """Have a transfer end in which nothing moves, long before the deadline of a large one."""
+    if channel is not None:
+        channel.settimeout(max(min(deadline.left, _STALL), _LOOK))
 
 
 def _await_close(channel: paramiko.Channel, deadline: Deadline) -> None:

@@ -6,16 +6,20 @@ tried again; a board that does not answer is infrastructure.
 
 from __future__ import annotations
 
+import os
+import select
 import shlex
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from xlic.board.deadline import Deadline
 from xlic.board.errors import HostKeyError, InfrastructureError
+from xlic.board.shell import plain
 from xlic.board.ssh_options import SshOptions
 from xlic.errors import InputError, XlicError
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     import paramiko
 
 _NOT_FOUND = 127
+_ENDING = 0.5
 _NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
@@ -63,13 +68,20 @@ def log_in(options: SshOptions, accept_new: bool, deadline: Deadline) -> paramik
                 auth_timeout=deadline.left,
                 channel_timeout=deadline.left,
                 sock=proxy,
+                transport_factory=_transport_kind(),
             )
     except BaseException as error:
         transport = client.get_transport()
-        stands = transport is not None and transport.is_active()
+        # Some servers hang up on who brings too many wrong keys.
+        refused = transport is not None and (
+            transport.is_active() or getattr(transport, "refusals", 0) > 0
+        )
         client.close()
         if proxy is not None:
-            _end(proxy)
+            # One that has failed is given the time to say so.
+            with suppress(subprocess.TimeoutExpired):
+                proxy.process.wait(_ENDING)
+            proxy.close()
         # A connection that the timer closed half-way ends in an AttributeError too.
         ours = (paramiko.SSHException, OSError, EOFError, AttributeError, ValueError)
         if not isinstance(error, ours):
@@ -78,7 +90,7 @@ def log_in(options: SshOptions, accept_new: bool, deadline: Deadline) -> paramik
             raise deadline.error() from error
         if isinstance(error, AttributeError):
             raise
-        raise _told(error, stands, options, proxy) from error
+        raise _told(error, refused, options, proxy) from error
     return client
 
 
@@ -96,11 +108,11 @@ def watchdog(deadline: Deadline, close: Callable[[], None]) -> Iterator[None]:
 
 def _told(
     error: Exception,
-    stands: bool,
+    refused: bool,
     options: SshOptions,
     proxy: paramiko.ProxyCommand | None,
 ) -> XlicError:
-    """What an exception of paramiko's means; ``stands``: the connection did, when it was raised."""
+    """What an exception of paramiko's means; ``refused``: the server had answered, but with no."""
     import paramiko
 
     name = options.key_name
@@ -111,7 +123,7 @@ def _told(
         )
     # paramiko calls it a refusal, too, when the link goes while it waits for the answer; and has no
     # type of its own for keys that are absent or no keys.
-    if stands:
+    if refused:
         return InputError(
             f"{name} does not let {options.user} in: {error}; give a key by key_file, the SSH "
             "configuration or the agent"
@@ -121,10 +133,14 @@ def _told(
         return InputError(
             f"there is no host {options.address}; is it in the SSH configuration, or misspelt?"
         )
-    if proxy is not None and proxy.process.poll() == _NOT_FOUND:
-        return InputError(f"the way to {name} cannot be run: {options.proxy}")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return InfrastructureError(f"cannot connect to {name}: {reason or type(error).__name__}")
+    if proxy is not None:
+        if proxy.process.returncode == _NOT_FOUND:
+            return InputError(f"the way to {name} cannot be run: {options.proxy}")
+        said = _said(proxy)
+        reason = f"{options.proxy}: {said}" if said else reason
+    reason = plain(reason, 300) or type(error).__name__
+    return InfrastructureError(f"cannot connect to {name}: {reason}")
 
 
 def _load_host_keys(client: paramiko.SSHClient, options: SshOptions) -> None:
@@ -177,12 +193,50 @@ def _proxy(options: SshOptions) -> paramiko.ProxyCommand | None:
 
     if options.proxy is None:
         return None
+
+    class Proxy(paramiko.ProxyCommand):
+        """With an end: the library's own goes on reading after that of the command."""
+
+        def recv(self, size: int) -> bytes:
+            stream = cast("IO[bytes]", self.process.stdout).fileno()
+            if not select.select([stream], [], [], self.timeout)[0]:
+                raise TimeoutError
+            return os.read(stream, size)
+
+        def close(self) -> None:
+            # Not once it was waited for: its number may be another's by then.
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
     # By a shell, as ssh does it.
-    return paramiko.ProxyCommand(f"sh -c {shlex.quote(f'exec {options.proxy}')}")
+    return Proxy(f"sh -c {shlex.quote(f'exec {options.proxy}')}")
 
 
-def _end(proxy: paramiko.ProxyCommand) -> None:
-    with suppress(ProcessLookupError):
-        proxy.close()
-    with suppress(Exception):
-        proxy.process.wait(1)
+def _said(proxy: paramiko.ProxyCommand) -> str:
+    """The last line that the command left on stderr."""
+    stream = cast("IO[bytes]", proxy.process.stderr)
+    # What it has started may hold it open still.
+    os.set_blocking(stream.fileno(), False)
+    lines = (stream.read() or b"").decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _transport_kind() -> Any:
+    import paramiko
+
+    class Transport(paramiko.Transport):
+        """Counts the keys that the server has said no to."""
+
+        refusals = 0
+
+        def auth_publickey(
+            self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+        ) -> list[str]:
+            try:
+                return super().auth_publickey(username, key, event)
+            except paramiko.AuthenticationException:
+                self.refusals += self.is_active()
+                raise
+
+    return Transport

@@ -17,7 +17,7 @@ from typing import IO
 
 from xlic.board.deadline import Deadline
 from xlic.board.errors import LeaseLostError, TransferError
-from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, quoted
+from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, plain, quoted
 from xlic.errors import InputError
 
 MAX_BYTES = 1 << 30
@@ -56,6 +56,8 @@ class Store:
         self._shell = shell
         self._folder = f"{folder}/store"
         self._guard = guard
+        # What is called again and again without being sent again.
+        self._kept: list[str] = []
 
     def put(self, content: bytes | Path, deadline: Deadline, *, executable: bool = False) -> str:
         """Have a file on the board; returns its path there.
@@ -105,7 +107,9 @@ class Store:
             self._shell, f"wc -c < {quoted(source)}", deadline, f"looking at {source}"
         ).strip()
         if not text.isdigit() or int(text) > limit:
-            raise TransferError(f"{source} on the board has {text[:20]} bytes, expected {limit}")
+            raise TransferError(
+                f"{source} on the board has {plain(text, 20)} bytes, at most {limit} are expected"
+            )
         into = io.BytesIO()
         self._shell.download(source, into, int(text), deadline)
         return into.getvalue()
@@ -115,6 +119,8 @@ class Store:
         digest = _digest(file)
         path = f"{self._folder}/{digest}"
         mode = "700" if executable else "600"
+        if executable and digest not in self._kept:
+            self._kept.append(digest)
         if self._there(path, digest, mode, deadline):
             self.traffic.kept += size
             return path
@@ -140,11 +146,12 @@ class Store:
         return path
 
     def _there(self, path: str, digest: str, mode: str, deadline: Deadline) -> bool:
-        folder = quoted(self._folder)
+        folder, kept = quoted(self._folder), "|".join(self._kept) or "none"
         script = (
             f"{self._guard}\numask 077; mkdir -p {folder} && cd {folder} || exit 9\n"
             # What nobody used for longest makes room; parts of an upload under way are young.
-            f'ls -1t | tail -n +{STORE_FILES + 1} | while read -r old; do rm -f "$old"; done\n'
+            f"ls -1t | tail -n +{STORE_FILES + 1} | while read -r old; do "
+            f'case $old in {kept}) ;; *) rm -f "$old";; esac; done\n'
             # Of an attempt that the link cut short: who has the lease is alone here.
             f"rm -f {digest}.*.part\n"
             f"[ \"$(sha256sum < {digest} 2> /dev/null | cut -d' ' -f1)\" = {digest} ] "
