@@ -18,6 +18,10 @@ pytest.importorskip("serial")
 pytestmark = pytest.mark.board
 
 
+SHELL = (rb":; echo xlic.*", b":; echo xlic-'status'=$?\r\nxlic-status=0\r\n# ")
+"""How a shell answers the question whether it is one."""
+
+
 class Port:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -107,6 +111,7 @@ def test_login_asks_for_what_it_is_asked_and_hides_the_password(port, console):
         (rb"", b"\r\nzcu102 login: "),
         (rb"root", b"root\r\nPassword: "),
         (rb"hunter2", b"hunter2\r\nLast login\r\nroot@zcu102:~# "),
+        SHELL,
         (rb"ip link.*", b"ip link; echo xlic-'status'=$?\r\nxlic-status=4\r\n# "),
     ]
     login(console, "root", "hunter2", soon(5))
@@ -118,16 +123,51 @@ def test_login_asks_for_what_it_is_asked_and_hides_the_password(port, console):
     assert "hunter2" not in " ".join(console.last_lines())
 
 
-def test_login_where_a_shell_runs_already_types_nothing_more(port, console):
-    port.answers = [(rb"", b"\r\n# ")]
+def test_login_where_a_shell_runs_already_needs_no_name(port, console):
+    port.answers = [(rb"", b"\r\n# "), SHELL]
     login(console, "root", None, soon(5))
-    assert port.got == b"\n"
+    assert b"root" not in port.got
+
+
+@pytest.mark.parametrize("prompt", [b"~ # \x1b[6n", b"\x1b[32m$ \x1b[0m"])
+def test_a_prompt_is_seen_where_the_shell_asks_for_more_behind_it(port, console, prompt):
+    port.answers = [(rb"", b"x login: "), (rb"root", b"hello\r\n" + prompt), SHELL]
+    login(console, "root", None, soon(3))
+
+
+def test_login_asks_for_another_prompt_where_something_was_said_behind_it(
+    port, console, monkeypatch
+):
+    monkeypatch.setattr("xlic.board.console._STEP", 0.3)
+    port.answers = [(rb"", b"\r\n# [  12.3] usb 1-1: new device"), (rb"", b"\r\n# "), SHELL]
+    login(console, "root", None, soon(5))
+    assert port.answers == []
+
+
+def test_what_only_looks_like_a_prompt_is_not_taken_for_a_shell(port, console, monkeypatch):
+    monkeypatch.setattr("xlic.board.console._STEP", 0.3)
+    # A program that says a number sign at the end of each line, and obeys nothing.
+    port.answers = [(rb".*", b"\r\nticket #")] * 100
+    with pytest.raises(DeadlineError):
+        login(console, "root", None, soon(2))
 
 
 def test_login_without_the_password_asked_for_says_what_to_set(port, console):
     port.answers = [(rb"", b"x login: "), (rb"root", b"Password: ")]
     with pytest.raises(InfrastructureError, match="serial_password_env"):
         login(console, "root", None, soon(5))
+
+
+def test_a_status_is_not_taken_for_its_first_digit(port, console):
+    def say() -> None:
+        for part in (b"xlic-status=7", b"6", b"\r\n# "):
+            port.say(part)
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    assert command(console, "x", soon()) == 76
+    thread.join()
 
 
 def test_a_silent_console_ends_the_login(console):

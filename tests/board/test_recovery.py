@@ -186,7 +186,7 @@ class FakeConsole:
         pass
 
 
-@pytest.mark.parametrize("status", [HELD_STATUS, UNKNOWN_STATUS, OURS_STATUS, 0])
+@pytest.mark.parametrize("status", [HELD_STATUS, UNKNOWN_STATUS, OURS_STATUS, 0, 2])
 def test_who_holds_it_is_asked_on_the_console(leases, tmp_path, monkeypatch, status):
     lease = leases("alice")
     if status == OURS_STATUS:
@@ -206,6 +206,7 @@ def test_who_holds_it_is_asked_on_the_console(leases, tmp_path, monkeypatch, sta
     refusals = {
         HELD_STATUS: "the console says that somebody else holds it",
         UNKNOWN_STATUS: "root may not see who holds it",
+        2: "does not say whether somebody holds it",
     }
     if status in refusals:
         with pytest.raises(LeaseError, match=refusals[status]):

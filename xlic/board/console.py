@@ -26,6 +26,9 @@ LOG_LIMIT = 256 << 20
 _QUOTED_LINES = 8
 _POLL = 0.1
 _HIDDEN = "(hidden)"
+_STEP = 10.0
+# Behind it some shells (busybox's) ask where the cursor is, and others reset colours.
+_PROMPT = r"[#$] ?(?:\x1b\[[\d;?]*[A-Za-z])*\Z"
 
 
 class Console:
@@ -206,26 +209,38 @@ def login(console: Console, user: str, password: str | None, deadline: Deadline)
     Raises:
         InfrastructureError: there is none to be had.
     """
-    prompt = r"[#$] ?\Z"
     while True:
-        console.skip()
-        console.send("")
-        step = deadline.within(10, "logging in on the console")
-        match = console.expect(rf"(?i)(login: ?\Z)|(password: ?\Z)|{prompt}", step)
-        if match[1]:
-            console.send(user)
-            step = deadline.within(10, "logging in on the console")
-            if console.expect(rf"(?i)(password: ?\Z)|{prompt}", step)[1]:
-                if password is None:
-                    raise InfrastructureError(
-                        f"the console asks for {user}'s password; set serial_password_env"
-                    )
-                console.send(password, secret=True)
-                console.expect(prompt, deadline.within(20, "logging in on the console"))
-            return
-        if not match[2]:
-            return
-        time.sleep(_POLL)
+        try:
+            if _log_in(console, user, password, deadline):
+                return
+            time.sleep(_POLL)
+        except DeadlineError:
+            # Something may have been said behind the prompt, by the kernel say: ask for another.
+            if deadline.over:
+                raise
+
+
+def _log_in(console: Console, user: str, password: str | None, deadline: Deadline) -> bool:
+    """One try; whether there is a prompt."""
+    console.skip()
+    console.send("")
+    step = deadline.within(_STEP, "logging in on the console")
+    match = console.expect(rf"(?i)(login: ?\Z)|(password: ?\Z)|{_PROMPT}", step)
+    if match[2]:
+        # Somebody else's try: an empty password ends it.
+        return False
+    if match[1]:
+        console.send(user)
+        step = deadline.within(_STEP, "logging in on the console")
+        if console.expect(rf"(?i)(password: ?\Z)|{_PROMPT}", step)[1]:
+            if password is None:
+                raise InfrastructureError(
+                    f"the console asks for {user}'s password; set serial_password_env"
+                )
+            console.send(password, secret=True)
+            console.expect(_PROMPT, deadline.within(2 * _STEP, "logging in on the console"))
+    # Much looks like a prompt, in the middle of a line at least: only a shell obeys.
+    return command(console, ":", deadline.within(_STEP, "logging in on the console")) == 0
 
 
 def command(console: Console, line: str, deadline: Deadline) -> int:
@@ -237,4 +252,5 @@ def command(console: Console, line: str, deadline: Deadline) -> int:
     console.skip()
     # The mark is not in the line as it is echoed.
     console.send(f"{line}; echo xlic-'status'=$?")
-    return int(console.expect(r"xlic-status=(\d+)", deadline)[1])
+    # Its last digit may come later than the first.
+    return int(console.expect(r"xlic-status=(\d+)\n", deadline)[1])

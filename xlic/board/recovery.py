@@ -155,11 +155,14 @@ class Recovery:
         status = command(console, lease.whose, deadline)
         if status == OURS_STATUS:
             lease.confirm(asked)
-        self._refusal = {
+        refusals = {
+            0: None,
+            OURS_STATUS: None,
             HELD_STATUS: "the console says that somebody else holds it",
             UNKNOWN_STATUS: f"on the console {self._board.serial_user} may not see who holds it; "
             "give serial_user the user of SSH, or root",
-        }.get(status)
+        }
+        self._refusal = refusals.get(status, "the console does not say whether somebody holds it")
         return self._refusal is None
 
     def _reach(self, patience: float, restart: bool) -> Link:
