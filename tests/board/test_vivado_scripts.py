@@ -327,3 +327,36 @@ class TestPackaging:
         folder = copy_scripts(tmp_path, "xlic_accel_ip.v", "64'h0000000000000000", "64'h1")
         done = run_script(folder / "package_ip.tcl", tmp_path / "build", HASH)
         assert (done.returncode, "no place for it" in done.stderr) == (1, True)
+
+
+@needs_tcl
+class TestHlsExport:
+    SCRIPT = ROOT / "hls" / "script.tcl"
+
+    def test_the_hash_of_the_sources_is_built_in(self, monkeypatch):
+        monkeypatch.setenv("XLIC_HASH", HASH)
+        record = recorded(self.SCRIPT)
+        (flags,) = {call[call.index("-cflags") + 1] for call in record.of("add_files")}
+        assert f"-DXLIC_HASH_HIGH=0x{HASH[:8]} -DXLIC_HASH_LOW=0x{HASH[8:]}" in flags
+        used = set(re.findall(r"-D(\w+)=", flags))
+        source = "".join(path.read_text() for path in sorted(self.SCRIPT.parent.glob("xlic_*")))
+        assert all(name in source for name in used)
+
+    def test_all_sources_and_the_bench_are_added(self, monkeypatch):
+        monkeypatch.setenv("XLIC_HASH", HASH)
+        added = recorded(self.SCRIPT).of("add_files")
+        sources = {call[0] for call in added if call[0] != "-tb"}
+        assert sources == {str(path) for path in self.SCRIPT.parent.glob("xlic_*.cpp")}
+        assert [call[1] for call in added if call[0] == "-tb"] == [
+            str(self.SCRIPT.parent / "tb_xlic.cpp")
+        ]
+
+    @pytest.mark.parametrize("text", [None, "", "xyz", HASH[:-1], HASH.upper()])
+    def test_without_the_hash_nothing_is_built(self, monkeypatch, text):
+        monkeypatch.delenv("XLIC_HASH", raising=False)
+        if text is not None:
+            monkeypatch.setenv("XLIC_HASH", text)
+        done = run_script(self.SCRIPT)
+        assert done.returncode != 0
+        assert "set XLIC_HASH to what" in done.stderr
+        assert Record(done.stdout).calls == []
