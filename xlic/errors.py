@@ -26,6 +26,10 @@ class MissingToolError(XlicError):
     """Something optional that the request needs is not installed (TensorFlow, a compiler, …)."""
 
 
+class BuildError(XlicError):
+    """A compiler or simulator refused the project's own sources; never a reason to skip."""
+
+
 class AcceleratorError(XlicError):
     """The accelerator stopped with an error, did not end, or answers nonsense."""
 

@@ -50,6 +50,8 @@ class Behaviour:
     layers_done: int = LAYERS
     program: int = PROGRAM
     stuck: bool = False
+    dirty: bool = False
+    """Spoils the program, the input and a beat that no run writes, after each run."""
     wrong_from: int = 1 << 30
     asleep: bool = False
     identity: dict[int, int] = field(default_factory=dict)
@@ -66,6 +68,8 @@ class FakeBoard:
     ) -> None:
         self.folder, self.behaviour = folder, behaviour
         self.starts = 0
+        self.programs: list[bytes] = []
+        """What it was given to run, at each start."""
         sysfs = folder / "sys/class/u-dma-buf/udmabuf0"
         sysfs.mkdir(parents=True)
         (sysfs / "phys_addr").write_text(f"0x{ADDRESS:016x}\n")
@@ -129,6 +133,7 @@ class FakeBoard:
             self._connect()
             if not self.get(Register.CONTROL) & PUBLISHED and self.get(Register.CONTROL) & START:
                 self.starts += 1
+                self.programs.append(self.buffer[16 * PROGRAM_AT :].tobytes())
                 self._set(Register.CONTROL, PUBLISHED)
                 ends = time.monotonic() + self.behaviour.seconds
                 if self.behaviour.spurious:
@@ -150,6 +155,9 @@ class FakeBoard:
         given = self.buffer[16 * INPUT : 16 * (INPUT + BEATS)]
         flip = 1 if self.starts > behaviour.wrong_from else 0
         self.buffer[16 * OUTPUT : 16 * (OUTPUT + BEATS)] = given ^ 0xFF ^ flip
+        if behaviour.dirty:
+            for beat in (INPUT, OUTPUT + BEATS, PROGRAM_AT):
+                self.buffer[16 * beat] ^= 1
         ran = {
             Info.ERROR: behaviour.error,
             Info.ERROR_LAYER: 1 if behaviour.error else 0,

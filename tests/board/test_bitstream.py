@@ -58,7 +58,12 @@ def test_turning_words_around_twice_changes_nothing(body):
     assert swap_words(data) == struct.pack(f">{len(body)}I", *body)
 
 
-@given(st.binary(max_size=300))
+# Pieces of real files, so that damage reaches every part of the parser.
+MAGIC = bytes.fromhex("00090ff00ff00ff00ff0000001")
+PIECES = st.sampled_from([MAGIC, SYNC, SYNC[::-1], b"a", b"e", b"\0\1", b"\0\0\0\4"])
+
+
+@given(st.lists(PIECES | st.binary(max_size=20)).map(b"".join))
 def test_anything_else_is_refused_not_crashed_on(data):
     try:
         parsed = parse_bitstream(data)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from types import SimpleNamespace
+
 import pytest
+from click.testing import CliRunner
 
 from tests.board.tiny import IMAGE
-from tests.hls.programs import compiled, model
+from tests.hls.programs import TINY, compiled, model
 from xlic.accelerator.driver import Execution, LayerCounters
 from xlic.board.comparison import BoardComparison
+from xlic.board.config import Board
 from xlic.board.errors import InfrastructureError
 from xlic.board.policy import Repeatability
 from xlic.board.results import Repeat
 from xlic.board.session import BoardRun
+from xlic.board.transfer import Traffic
+from xlic.cli.board_commands import board
 from xlic.errors import MismatchError
 from xlic.rungs.int16 import Int16Rung
 from xlic.rungs.interface import Run
+from xlic.shipped import photo_path
 
 pytestmark = pytest.mark.board
 
@@ -87,3 +96,26 @@ def test_a_mismatch_stays_one_where_the_next_transform_fails():
 def test_without_a_mismatch_it_is_infrastructure():
     with pytest.raises(InfrastructureError):
         compare("right", "fails", transforms=("encode", "decode"))
+
+
+def test_the_command_ends_with_the_status_of_a_mismatch(monkeypatch, tmp_path):
+    def play(*_, **__):
+        session = SimpleNamespace(
+            board=Board("b"),
+            identity=SimpleNamespace(design=TINY, source_hash=1),
+            failures=[],
+            done=[],
+            traffic=Traffic(),
+        )
+        return contextlib.nullcontext(session)
+
+    monkeypatch.setattr("xlic.board.connect.open_session", play)
+    wrong = compare(*["wrong"] * 4)
+    monkeypatch.setattr(BoardComparison, "run", lambda *_: wrong)
+    path = str(tmp_path / "out.json")
+    words = ["run", "--host", "b", "--image", str(photo_path("coffee")), "--json", path]
+    error = CliRunner().invoke(board, words).exception
+    assert isinstance(error, MismatchError)
+    assert error.exit_status == 1
+    (written,) = json.loads((tmp_path / "out.json").read_text())["transforms"]
+    assert (written["equal"], written["repeatability"]) == (False, "deterministic")

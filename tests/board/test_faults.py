@@ -166,12 +166,23 @@ def test_corrupt_upload(board, virtual_board):
 
 
 def test_full_disk(board, virtual_board):
+    with open_session(board, logic="hls") as session:
+        virtual_board.service("rm -f /tmp/xlic/store/*")
+        with (
+            virtual_board.faults.full_disk(),
+            within(BOOT_ONCE),
+            pytest.raises(InfrastructureError, match=r"is there room|No space left"),
+        ):
+            encode(session)
+
+
+def test_full_disk_before_the_lease(board, virtual_board):
     virtual_board.service("rm -rf /tmp/xlic")
     with (
         virtual_board.faults.full_disk(),
         within(BOOT_ONCE),
         ExitStack() as stack,
-        pytest.raises(InfrastructureError),
+        pytest.raises(InfrastructureError, match=r"is there room|No space left"),
     ):
         stack.enter_context(open_session(board, logic="hls"))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from xlic.accelerator.isa import INTERFACE_VERSION
+from xlic.errors import MismatchError
 from xlic.images import read_image
 from xlic.shipped import photo_path
 
@@ -64,13 +65,16 @@ def test_running_again_and_again_yields_the_same(compare_on_board, picture):
 
 
 def test_the_first_run_after_loading_the_logic_is_right(
-    board_session, board_config, compare_on_board, picture
+    board_session, board_config, compare_on_board, picture, monkeypatch
 ):
     if board_config.bitstream is None:
         pytest.skip("no bitstream to load: give --bitstream FILE, or bitstream in the board file")
-    for _ in range(2):
+    said = []
+    monkeypatch.setattr(board_session, "_say", said.append)
+    for times in (1, 2):
         board_session.reload()
         compare_on_board(picture)
+        assert sum(line.startswith("loaded ") for line in said) == times
 
 
 def test_results_of_one_picture_do_not_pass_for_those_of_another(compare_on_board, picture):
@@ -94,3 +98,12 @@ def test_temperatures_and_voltages_are_recorded(board_session, compare_on_board,
     after = board_session.sensors()
     assert after.keys() == before.keys()
     record("xlic_sensors", {name: (before[name], after[name]) for name in before})
+
+
+@pytest.mark.selfcheck
+def test_a_mismatch_makes_the_test_fail_and_is_labelled(virtual_board, compare_on_board, picture):
+    with (
+        virtual_board.faults.wrong_output(),
+        pytest.raises(MismatchError, match=r"encode differs in 1 of .*, deterministic"),
+    ):
+        compare_on_board(np.ascontiguousarray(picture[:16, :16]), ("encode",))

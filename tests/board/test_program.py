@@ -15,7 +15,7 @@ import pytest
 
 from tests.board import fake
 from tests.board.fake import BEATS, INPUT, OUTPUT, PROGRAM_AT, WINDOW, Behaviour, FakeBoard
-from xlic.accelerator.isa import MAGIC, Info, Register
+from xlic.accelerator.isa import Info, Register
 from xlic.accelerator.native_library import HLS_DIR
 from xlic.board.errors import (
     AcceleratorTimeoutError,
@@ -92,7 +92,14 @@ def test_a_run_loads_poisons_starts_waits_and_fetches(run):
     assert board.get(Register.PROGRAM) == PROGRAM_AT
 
 
-def test_repeats_start_from_poison_each_time_and_tell_differing_results(run):
+def test_each_repeat_starts_from_what_was_given_and_from_poison(run):
+    board, result, _ = run(Behaviour(dirty=True), "--repeat", "4")
+    assert board.starts == 4
+    assert len({repeat.hashes for repeat in result.repeats}) == 1
+    assert len(set(board.programs)) == 1
+
+
+def test_repeats_tell_differing_results(run):
     board, result, _ = run(Behaviour(wrong_from=2), "--repeat", "4")
     assert board.starts == 4
     hashes = [repeat.hashes for repeat in result.repeats]
@@ -354,8 +361,3 @@ def test_the_cross_compiled_program_is_static_and_runs():
 def test_results_that_make_no_sense_are_infrastructure(damage):
     with pytest.raises(InfrastructureError, match="makes no sense"):
         parse_result(damage, 0)
-
-
-def test_the_magic_is_the_isas(run):
-    board, _, _ = run()
-    assert board.get(Register.INFO) == MAGIC

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -268,18 +268,11 @@ def test_faults_are_undone_where_the_board_was_switched_off_and_on(board):
 
 
 def test_requests_of_several_threads_do_not_mix(board):
-    failures = []
+    def ask() -> list[str]:
+        return [board.status()["run_state"] for _ in range(5)]
 
-    def ask(number: int) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask) for _ in range(4)]
         for _ in range(5):
-            if board.status()["run_state"] != "running":
-                failures.append(number)
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for _ in range(5):
-        assert board.service("echo mine") == "mine\n"
-    for thread in threads:
-        thread.join()
-    assert not failures
+            assert board.service("echo mine") == "mine\n"
+        assert [one.result() for one in asked] == [["running"] * 5] * 4

@@ -190,7 +190,8 @@ def test_commands(tmp_path):
         xlic("power-cycle")
         xlic("reset")
         assert boards_folder().joinpath("default").is_dir()
-        pids = said["state"]["processes"].values()
+        # Not those of before the power went.
+        pids = json.loads(xlic("status", "--json").stdout)["state"]["processes"].values()
     finally:
         assert xlic("down").exit_code == 0
     assert all_gone(pids)

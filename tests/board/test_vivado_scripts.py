@@ -282,7 +282,7 @@ class TestPackaging:
         }
         packaged = (tmp_path / "build" / "xlic_accel_ip.v").read_text()
         assert packaged == wrapper().replace("64'h0000000000000000", f"64'h{HASH}")
-        assert record.properties("sources_1") == {}
+        assert record.properties("current_fileset") == {"top": "xlic_accel_ip"}
         [package] = record.of("ipx::package_project")
         assert package[:6] == [
             "-root_dir",

@@ -15,7 +15,7 @@ from xlic.accelerator import native_library
 from xlic.accelerator.builds import UNUSED_DAYS, cache_folder, cached_build, digest_of
 from xlic.accelerator.design import SMALL
 from xlic.accelerator.native_library import HLS_DIR, build_library, hls_sources
-from xlic.errors import InputError, MissingToolError
+from xlic.errors import BuildError, InputError, MissingToolError
 
 pytestmark = pytest.mark.hls
 
@@ -144,7 +144,7 @@ def test_without_a_compiler_the_remedy_is_told(monkeypatch):
 
 def test_sources_that_do_not_compile_are_told(tmp_path):
     (tmp_path / "xlic_broken.cpp").write_text("int broken\n")
-    with pytest.raises(MissingToolError, match="error: expected"):
+    with pytest.raises(BuildError, match="error: expected"):
         build_library(TINY, tmp_path)
 
 

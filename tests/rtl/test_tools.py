@@ -19,8 +19,8 @@ from xlic.accelerator.sources import (
     source_hash,
 )
 from xlic.accelerator.verilated_library import Rtl, build_library, rtl_parameters
-from xlic.accelerator.verilator import BuildError, find_verilator
-from xlic.errors import InputError, MissingToolError
+from xlic.accelerator.verilator import find_verilator
+from xlic.errors import BuildError, InputError, MissingToolError
 
 pytestmark = pytest.mark.rtl
 

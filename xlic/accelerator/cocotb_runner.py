@@ -27,12 +27,11 @@ from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.sources import BENCH_DIR
 from xlic.accelerator.verilated_library import Rtl
 from xlic.accelerator.verilator import (
-    BuildError,
     find_verilator,
     first_errors,
     require_trace_libraries,
 )
-from xlic.errors import MissingToolError
+from xlic.errors import BuildError, MissingToolError
 
 SIMULATORS = ("verilator", "icarus")
 SEED = 2017

@@ -9,7 +9,7 @@ from pathlib import Path
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
 from xlic.accelerator.sources import ROOT, source_hash
-from xlic.errors import InputError, MissingToolError
+from xlic.errors import BuildError, InputError, MissingToolError
 
 HLS_DIR = ROOT / "hls"
 BENCH = "tb_xlic.cpp"
@@ -105,7 +105,7 @@ def _build(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line]
-            raise MissingToolError(
+            raise BuildError(
                 f"{compiler} cannot compile {folder}: {(errors or ['no message'])[0]}; "
                 "needs g++ 7 or later (Debian: apt-get install g++)"
             )

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlic.errors import MissingToolError, XlicError
+from xlic.errors import BuildError, MissingToolError
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
@@ -33,10 +33,6 @@ LOG = "verilator.log"
 _NEEDED = {"perl": "perl", "make": "make", "g++": "g++"}
 _TRACE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 """What Verilator's FST writer includes, and the Debian package of each."""
-
-
-class BuildError(XlicError):
-    """Verilator or the compiler refused the sources."""
 
 
 @dataclass(frozen=True)

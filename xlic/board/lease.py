@@ -348,7 +348,8 @@ if [ -n "$n" ] && [ ! -e "released.$n" ]; then
   before=$(tell)
 fi
 next=$((${{n:-0}} + 1))
-printf '%s\n' {lines} "boot=$boot" "since=$(now)" > {claim} || exit 9
+printf '%s\n' {lines} "boot=$boot" "since=$(now)" > {claim} || {{
+  rm -f {claim}; echo "$PWD cannot be written; is there room?" >&2; exit 9; }}
 if ! ln {claim} "lease.$next" 2> /dev/null; then
   rm -f {claim}; top; echo raced; tell; exit 0
 fi

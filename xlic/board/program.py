@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.sources import ROOT
-from xlic.errors import InputError, MissingToolError
+from xlic.errors import BuildError, InputError, MissingToolError
 
 PROGRAM_DIR = ROOT / "board" / "program"
 PROGRAM = "xlic-board"
@@ -42,7 +42,8 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
         Path of the executable: static where it is for the board.
 
     Raises:
-        MissingToolError: the compiler or make is not installed, or refuses the sources.
+        MissingToolError: the compiler or make is not installed.
+        BuildError: it refuses the sources.
         InputError: there are no sources, or the cache cannot be written.
     """
     sources = program_sources()
@@ -62,7 +63,7 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIME)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line]
-            raise MissingToolError(
+            raise BuildError(
                 f"{compiler} cannot compile {PROGRAM_DIR}: {(errors or ['no message'])[0]}"
             )
 

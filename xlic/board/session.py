@@ -91,7 +91,7 @@ class BoardSession:
 
     Attributes:
         identity: of the accelerator.
-        failures: of the infrastructure, all that were recovered from.
+        failures: of the infrastructure, all after which recovery was tried.
         done: what recovery did.
     """
 
@@ -236,6 +236,7 @@ class BoardSession:
 
         def recover(error: InfrastructureError) -> tuple[str, ...]:
             nonlocal done
+            self.failures.append(error)
             self._say(f"{error}; recovering")
             # Where it answers, but again not in time, another connection is of no more help.
             again = isinstance(error, DeadlineError) and done[-1:] == ("ssh: helped",)
@@ -245,13 +246,11 @@ class BoardSession:
             return done
 
         try:
-            attempted = attempt(action, recover, self.board.attempts)
+            return attempt(action, recover, self.board.attempts).value
         except LeaseLostError:
             # The next run asks for the board anew, and waits its turn.
             self._leave()
             raise
-        self.failures += attempted.failures
-        return attempted.value
 
     def _open(self) -> None:
         """Everything up to a known accelerator; what was done before is not done again."""

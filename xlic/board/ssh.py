@@ -111,10 +111,18 @@ class Link:
                 self._upload_by_cat(source, size, target, deadline)
                 return
             _set_patience(sftp.get_channel(), deadline)
-            with sftp.open(target, "wb") as file:
-                file.set_pipelined(True)
-                for chunk in _chunks(source, size, deadline):
-                    file.write(chunk)
+            try:
+                with sftp.open(target, "wb") as file:
+                    file.set_pipelined(True)
+                    for chunk in _chunks(source, size, deadline):
+                        file.write(chunk)
+            except OSError as error:
+                # SFTP has no number for a full disk, and says "Failure".
+                if isinstance(error, TimeoutError) or not self._transport.is_active():
+                    raise
+                raise InfrastructureError(
+                    f"cannot write {target} on the board: {plain(str(error), 300)}; is there room?"
+                ) from error
 
     def download(self, source: str, target: IO[bytes], size: int, deadline: Deadline) -> None:
         """Read a file, see :meth:`xlic.board.shell.Shell.download`."""

@@ -12,8 +12,7 @@ import pytest
 from xlic.accelerator.cocotb_runner import Bench, Outcome, run_bench
 from xlic.accelerator.sources import RTL_DIR, needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import Rtl
-from xlic.accelerator.verilator import BuildError
-from xlic.errors import MissingToolError
+from xlic.errors import BuildError, MissingToolError
 
 if TYPE_CHECKING:
     from xlic.pytest_plugin.plugin import Session
