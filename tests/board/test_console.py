@@ -133,6 +133,7 @@ def test_login_where_a_shell_runs_already_needs_no_name(port, console):
 def test_a_prompt_is_seen_where_the_shell_asks_for_more_behind_it(port, console, prompt):
     port.answers = [(rb"", b"x login: "), (rb"root", b"hello\r\n" + prompt), SHELL]
     login(console, "root", None, soon(3))
+    assert port.answers == []
 
 
 def test_login_asks_for_another_prompt_where_something_was_said_behind_it(

@@ -122,6 +122,7 @@ def test_console_has_many_readers(virtual_board):
         while b"everybody" not in text:
             text += received(client)
         client.close()
+        assert b"everybody" in text
 
 
 def test_fpga_manager_tells_states_and_errors_as_linux_does(ssh, tmp_path):
@@ -283,7 +284,9 @@ def test_commands_of_a_board_file_press_button_and_switch(virtual_board):
 
 def test_dhcp_brings_a_lost_address_back(virtual_board):
     virtual_board.service("ip addr flush dev eth0; ip link set eth0 down")
+    assert "inet " not in virtual_board.service("ip addr show dev eth0")
     virtual_board.service("ip link set eth0 up; udhcpc -n -q -i eth0")
+    assert "inet 10.0.2.15" in virtual_board.service("ip addr show dev eth0")
     virtual_board.wait_for_ssh(20)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError
-from xlic.board.shell import Shell, checked, quoted
+from xlic.board.shell import Shell, quoted, require_lease
 from xlic.board.transfer import Store
 from xlic.errors import FormatError
 from xlic.files import read_bytes
@@ -165,8 +165,8 @@ def load_bitstream(
     }
     if done.status in reasons:
         raise InfrastructureError(f"loading the bitstream failed: {reasons[done.status]}")
+    require_lease(done, "loading the bitstream")
     if done.status:
-        checked(shell, f"{guard}\n:", deadline, "loading the bitstream")
         raise InfrastructureError(f"loading the bitstream failed: {done.last_error()}")
     return True
 

@@ -16,12 +16,12 @@ from xlic.accelerator.compiler import Compiled
 from xlic.accelerator.isa import BEAT_BYTES
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
-from xlic.board.errors import InfrastructureError, LeaseLostError
+from xlic.board.errors import InfrastructureError
 from xlic.board.invocation import RESULT, Invocation
 from xlic.board.jobs import start_job, wait_job
 from xlic.board.lease import Lease
 from xlic.board.results import RESULT_LIMIT, Result, parse_result
-from xlic.board.shell import LEASE_LOST_STATUS, Completed, Shell, quoted
+from xlic.board.shell import Completed, Shell, quoted, require_lease
 from xlic.board.transfer import Store, local_path
 
 
@@ -59,8 +59,7 @@ class Caller:
         """
         limit = Deadline(self.board.limits.command, what)
         done = self.shell.run(f"{self.lease.guard}\nexec {quoted(*words)}", limit)
-        if done.status == LEASE_LOST_STATUS:
-            raise LeaseLostError(f"{what}: the lease on the board was lost; nothing was done")
+        require_lease(done, what)
         return _parse(done.output.encode(), done)
 
     def run(self, words: Sequence[str], folder: str, deadline: Deadline) -> Result:

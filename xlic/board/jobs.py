@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, ResetNeededError
-from xlic.board.shell import Completed, Shell, checked, quoted
+from xlic.board.shell import Completed, Shell, checked, quoted, require_lease
 
 OUTPUT_BYTES = 64 * 1024
 """As much of the end of a job's output is read."""
 _EVERY = (0.02, 1.0)
 _GRACE = 2.0
 _CANCEL = 10.0
-_START = 20.0
-_LOOKING = 20.0
+_PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def start_job(
         f"setsid sh -c {quoted(body)} > /dev/null 2>&1 < /dev/null &\n"
         "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; [ -s pid ]"
     )
-    checked(shell, script, deadline.within(_START, deadline.what), f"starting {deadline.what}")
+    checked(shell, script, deadline.within(_PATIENCE, deadline.what), f"starting {deadline.what}")
     return Job(f"{folder}/job", deadline.what)
 
 
@@ -71,7 +70,7 @@ def wait_job(
     job: Job,
     deadline: Deadline,
     *,
-    patience: float = _LOOKING,
+    patience: float = _PATIENCE,
     check: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Wait for a job; ends it if the deadline passes or the wait is interrupted.
@@ -162,8 +161,7 @@ def end_jobs(shell: Shell, folder: str, deadline: Deadline, guard: str = ":") ->
     done = shell.run(script, deadline)
     if done.status == 7:
         raise ResetNeededError("a run of before cannot be ended; the board must be reset")
-    if done.status:
-        checked(shell, f"{guard}\n:", deadline, "ending runs of before")
+    require_lease(done, "ending runs of before")
     return "left" in done.output
 
 

@@ -74,13 +74,22 @@ def checked(shell: Shell, script: str, deadline: Deadline, what: str) -> str:
         LeaseLostError: its guard found the lease lost.
     """
     done = shell.run(script, deadline)
-    if done.status == LEASE_LOST_STATUS:
-        raise LeaseLostError(f"{what}: the lease on the board was lost; nothing was done")
+    require_lease(done, what)
     if done.status:
         raise InfrastructureError(
             f"{what} failed on the board with status {done.status}: {done.last_error()}"
         )
     return done.output
+
+
+def require_lease(done: Completed, what: str) -> None:
+    """Notice that a script ended at its guard.
+
+    Raises:
+        LeaseLostError: it did; ``what`` says what it was for.
+    """
+    if done.status == LEASE_LOST_STATUS:
+        raise LeaseLostError(f"{what}: the lease on the board was lost; nothing was done")
 
 
 def quoted(*words: str) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from xlic.board.deadline import Deadline
-from xlic.board.errors import LeaseLostError, TransferError
-from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, plain, quoted
+from xlic.board.errors import TransferError
+from xlic.board.shell import Shell, checked, plain, quoted, require_lease
 from xlic.errors import InputError
 
 MAX_BYTES = 1 << 30
@@ -135,8 +135,7 @@ class Store:
             f"else rm -f {quoted(part)}; exit 9; fi"
         )
         done = self._shell.run(script, deadline)
-        if done.status == LEASE_LOST_STATUS:
-            raise LeaseLostError("sending a file: the lease on the board was lost")
+        require_lease(done, "sending a file")
         if done.status:
             raise TransferError(
                 f"a file of {size} bytes did not arrive on the board as it was sent "
