@@ -7,11 +7,13 @@ a defect of xlic itself and keeps its traceback.
 
 from __future__ import annotations
 
+from xlic.exit_status import ExitStatus
+
 
 class XlicError(Exception):
     """Base of all errors that a user can cause or mend."""
 
-    exit_status = 2
+    exit_status = ExitStatus.INPUT
 
 
 class InputError(XlicError):
@@ -41,4 +43,4 @@ class DesignMismatchError(AcceleratorError):
 class MismatchError(XlicError):
     """Two implementations that must compute the same integers do not."""
 
-    exit_status = 1
+    exit_status = ExitStatus.MISMATCH

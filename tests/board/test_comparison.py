@@ -21,6 +21,7 @@ from xlic.board.session import BoardRun
 from xlic.board.transfer import Traffic
 from xlic.cli.board_commands import board
 from xlic.errors import MismatchError
+from xlic.exit_status import ExitStatus
 from xlic.rungs.int16 import Int16Rung
 from xlic.rungs.interface import Run
 from xlic.shipped import photo_path
@@ -116,6 +117,6 @@ def test_the_command_ends_with_the_status_of_a_mismatch(monkeypatch, tmp_path):
     words = ["run", "--host", "b", "--image", str(photo_path("coffee")), "--json", path]
     error = CliRunner().invoke(board, words).exception
     assert isinstance(error, MismatchError)
-    assert error.exit_status == 1
+    assert error.exit_status == ExitStatus.MISMATCH
     (written,) = json.loads((tmp_path / "out.json").read_text())["transforms"]
     assert (written["equal"], written["repeatability"]) == (False, "deterministic")

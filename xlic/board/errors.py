@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from xlic.errors import AcceleratorError, DesignMismatchError, XlicError
+from xlic.exit_status import ExitStatus
 
 INFRASTRUCTURE_PREFIX = "infrastructure: "
 """How every message of an infrastructure error begins, in terminals and reports alike."""
@@ -24,7 +25,7 @@ class InfrastructureError(XlicError):
         done: what recovery has tried, in order.
     """
 
-    exit_status = 3
+    exit_status = ExitStatus.BOARD
 
     def __init__(self, message: str, done: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -58,7 +59,7 @@ class TransferError(InfrastructureError):
 class HostKeyError(XlicError):
     """The board's host key is unknown, or not the known one. Never retried."""
 
-    exit_status = 3
+    exit_status = ExitStatus.BOARD
 
 
 class IdentityError(DesignMismatchError):

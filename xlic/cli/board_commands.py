@@ -120,7 +120,7 @@ def run(
 ) -> None:
     """Run a picture on the board and compare with the simulation.
 
-    Exit status 1: the board computes other integers; 3: it could not be reached or used.
+    Exit status 10: the board computes other integers; 3: it could not be reached or used.
     """
     from xlic import shipped
     from xlic.accelerator.compiler import TRANSFORMS

@@ -16,10 +16,7 @@ import click
 
 from xlic import __version__
 from xlic.errors import XlicError
-
-USAGE_STATUS = 2
-INTERRUPT_STATUS = 130
-BROKEN_PIPE_STATUS = 141
+from xlic.exit_status import ExitStatus
 
 # Name → module and one line. Modules load when their command runs, so that help is instant.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -105,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except click.Abort:
-        return INTERRUPT_STATUS
+        return ExitStatus.INTERRUPTED
     except click.ClickException as error:
         return _fail(_usage_message(error))
     except XlicError as error:
@@ -113,9 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except BrokenPipeError:
         _discard_stdout()
-        return BROKEN_PIPE_STATUS
+        return ExitStatus.BROKEN_PIPE
     except KeyboardInterrupt:
-        return INTERRUPT_STATUS
+        return ExitStatus.INTERRUPTED
     except MemoryError:
         return _fail("out of memory; use a smaller image, or close other programs")
     except OSError as error:
@@ -148,7 +145,7 @@ def _usage_message(error: click.ClickException) -> str:
 def _fail(message: str) -> int:
     one_line = " ".join(message.split())
     click.echo(f"xlic: error: {one_line}", err=True)
-    return USAGE_STATUS
+    return ExitStatus.INPUT
 
 
 def _discard_stdout() -> None:

@@ -149,7 +149,7 @@ def run(
     """Run a picture through the RTL, count cycles, and compare every layer with the simulation.
 
     The first run of a design builds it (half a minute), later ones take it from the cache.
-    Exit status 1: a layer differs from the simulation.
+    Exit status 10: a layer differs from the simulation.
     """
     from xlic.accelerator.measure import measure_rtl
 
