@@ -1,7 +1,7 @@
 """After an error nothing is left open: the accelerator starts again only when memory has answered.
 
-Memory stops answering at some beat and goes on later. What a run has promised is brought to its end,
-with no byte written after the error; a run after that is right, in the same window or in another.
+Memory stops answering at some beat and goes on later. What a run has promised is brought to its
+end, with no byte written after the error; a run after that is right, in the same window or another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.sim.models import random_model
 from xlic.accelerator.compiler import compile_transform
 from xlic.accelerator.design import Design
 from xlic.accelerator.driver import Driver
-from xlic.accelerator.isa import BEAT_BYTES, WATCHDOG_CYCLES, Control, ErrorCode, Info, Register
+from xlic.accelerator.isa import WATCHDOG_CYCLES, Control, ErrorCode, Info, Register
 from xlic.accelerator.timing import MemoryTiming
 from xlic.accelerator.verilated import PAGE, MemoryFault, open_verilated
 from xlic.errors import AcceleratorError
@@ -85,7 +85,8 @@ class Bench:
         self.load(number)
         self.start(number)
         assert self.device.wait(3_000_000)
-        assert self.idle and self.error == ErrorCode.NONE
+        assert self.idle
+        assert self.error == ErrorCode.NONE
         found = self.compiled.read(self.window(number), self.compiled.output)
         return np.array_equal(found, self.expected)
 

@@ -167,9 +167,7 @@ class Driver:
         if cycle_limit is None:
             cycle_limit = CYCLE_LIMIT_FLOOR + CYCLE_LIMIT_FACTOR * array_cycles(compiled.program)
         layers = len(compiled.layers)
-        execution = self._run(
-            compiled.memory.program, compiled.memory.beats, layers, cycle_limit
-        )
+        execution = self._run(compiled.memory.program, compiled.memory.beats, layers, cycle_limit)
         ran = self._info(Info.PROGRAM_HIGH) << 32 | self._info(Info.PROGRAM_LOW)
         if ran != int(compiled.program.identity, 16):
             raise AcceleratorError(
