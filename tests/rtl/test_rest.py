@@ -54,6 +54,12 @@ class Bench:
         self.before = self.window(0).copy()
         assert self.runs_soundly(0)
         self.after = self.window(0).copy()
+        maps, program = (self.device.traffic(port) for port in ("gmem0", "gmem1"))
+        self.beats = {
+            "maps": maps.read_beats,
+            "program": program.read_beats,
+            "writes": maps.write_beats,
+        }
 
     def window(self, number):
         return self.device.memory[number * self.step :][: self.size]
@@ -196,15 +202,23 @@ def test_a_start_before_that_is_not_taken(bench, where):
 @SEEN
 @given(
     where=st.sampled_from(sorted(HANGS)),
-    beats=st.integers(0, 400),
-    later=st.integers(0, 2 * WATCHDOG_CYCLES),
+    percent=st.integers(0, 99),
+    when=st.sampled_from(["in the run", "in the flush", "after it was told"]),
+    later=st.integers(0, 3000),
 )
-def test_nothing_of_the_window_of_before_is_written_once_it_is_idle(bench, where, beats, later):
+def test_nothing_of_the_window_of_before_is_written_once_it_is_idle(
+    bench, where, percent, when, later
+):
     """At any beat that memory stops, and whenever it goes on."""
     bench.recover()
+    bench.driver._acknowledge()
     bench.load(0)
-    hang(bench, where, beats)
+    hang(bench, where, bench.beats[where] * percent // 100)
     bench.start(0)
+    while when == "in the flush" and bench.error == ErrorCode.NONE and not bench.device.interrupt:
+        bench.device.step(1000)
+    if when == "after it was told":
+        assert bench.device.wait(3 * WATCHDOG_CYCLES)
     bench.device.step(later)
     bench.recover()
     assert bench.device.wait(3 * WATCHDOG_CYCLES)
