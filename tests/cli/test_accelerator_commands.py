@@ -11,7 +11,7 @@ from tests.cli.test_main import error_line
 from tests.sim.models import random_model
 from xlic.accelerator.design import SMALL, Design
 from xlic.accelerator.program import read_program
-from xlic.cli.accelerator_commands import _PARAMETERS, chosen_design
+from xlic.cli.options import _PARAMETERS, chosen_design
 from xlic.cli.main import main
 from xlic.errors import InputError
 from xlic.images import write_png
@@ -35,7 +35,7 @@ SMALL_MODEL = ("compile", "--model", "q.safetensors", "--design", "small")
 class TestCompile:
     @pytest.mark.parametrize("transform", ["encode", "decode"])
     def test_writes_a_program_for_a_size(self, here, capsys, transform):
-        arguments = ["--size", "24x17", "--transform", transform, "--output", "p.xprog"]
+        arguments = ["--size", "24x17", "--transform", transform, "--out", "p.xprog"]
         assert main([*SMALL_MODEL, *arguments]) == 0
         program = read_program(here / "p.xprog", SMALL)
         out, err = capsys.readouterr()
@@ -63,7 +63,7 @@ class TestCompile:
         assert main([*SMALL_MODEL, *arguments]) == 0
         facts = json.loads(capsys.readouterr().out)
         assert facts["design"]["pof"] == 4
-        assert [layer["output"] for layer in facts["layers"]] == ["igdn_0", "igdn_1", "syn_2"]
+        assert [layer["name"] for layer in facts["layers"]] == ["igdn_0", "igdn_1", "syn_2"]
 
     def test_writes_json_beside_the_table(self, here, capsys):
         arguments = ["--size", "24x17", "--transform", "decode", "--json", "facts.json"]
@@ -96,15 +96,15 @@ class TestErrors:
             ),
             (["--transform", "encode", "--size", "2x2", "--keep", "syn_0"], "no tensor 'syn_0'"),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "q.safetensors"],
+                ["--transform", "encode", "--size", "2x2", "--out", "q.safetensors"],
                 "q.safetensors would overwrite q.safetensors",
             ),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "o", "--json", "o"],
+                ["--transform", "encode", "--size", "2x2", "--out", "o", "--json", "o"],
                 "o would overwrite o",
             ),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "absent/o"],
+                ["--transform", "encode", "--size", "2x2", "--out", "absent/o"],
                 "cannot write absent/o",
             ),
         ],

@@ -513,7 +513,7 @@ class TestDemo:
     def test_prints_json_alone_on_request(self, here, sources, capsys):
         image = str(sources / "2.png")
         floats = ["--weights", str(sources / "w.safetensors")]
-        assert main(["demo", image, "--model", q(sources), *floats, "--json"]) == 0
+        assert main(["demo", image, "--model", q(sources), *floats, "--json", "-"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert len(report["rows"]) == 13
         assert report["bpp"] == 8 * report["stream_bytes"] / (26 * 40)
@@ -537,7 +537,7 @@ class TestBench:
 
     def test_sorts_sizes_and_prints_json(self, here, sources, capsys):
         arguments = ["bench", "--model", q(sources), "--size", "64x32", "--size", "16x16"]
-        assert main([*arguments, "--repeats", "1", "--json"]) == 0
+        assert main([*arguments, "--repeats", "1", "--json", "-"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert [(size["width"], size["height"]) for size in report["sizes"]] == [(16, 16), (64, 32)]
         assert report["sizes"][0]["ratio"] > 0
