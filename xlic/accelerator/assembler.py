@@ -134,13 +134,13 @@ class Assembler:
                     f"{what} needs {parameter} {needed}, more than any design has "
                     f"({MOST_WORDS[parameter]}); use a smaller model"
                 )
-        needs = ", ".join(
-            f"{what} needs {{}} {needed}, not {getattr(self.design, parameter)}"
+        needs = "; ".join(
+            f"{what} needs {{}} {needed}, the design has {getattr(self.design, parameter)}"
             for parameter, (what, needed) in self._short.items()
         )
         remedy = " ".join(f"{{}} {needed}" for _, needed in self._short.values())
         raise ParameterError(
-            f"the design is too small: {needs}; set {remedy}, or use a smaller model",
+            f"{needs}; make it a design with {remedy}, or use a smaller model",
             *self._short,
             *self._short,
         )

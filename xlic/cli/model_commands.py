@@ -229,8 +229,8 @@ def decompress(verbose: bool, model_path: str | None, stream: str, image: str | 
 
     path = model_path or _DEFAULT_MODEL_PATH
     target = output_beside(stream, image, ".png")
-    check_suffix(target)
     check_output(target, stream, stdout=True)
+    check_suffix(target)
     data = read_input(stream, STREAM_LIMIT)
     picture = _codec(path).decompress(data)
     write_output(target, encoded(target, picture))

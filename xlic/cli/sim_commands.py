@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from xlic.cli.options import check_json, chosen_model, json_option, model_option
 from xlic.cli.streams import name_of, read_input, write_output
 from xlic.errors import InputError
 from xlic.files import LongPhase
+from xlic.remedies import xlic
 from xlic.rungs.registry import RUNG_NAMES
 from xlic.shipped import LAMBDAS
 
@@ -156,8 +158,8 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbos
     from xlic.rungs.int16 import Int16Rung
 
     target = output_beside(stream, image, ".png")
-    check_suffix(target)
     check_output(target, stream, model, stdout=True)
+    check_suffix(target)
     quantized = _quantized(model, None, lmbda)
     tables = _tables(quantized, model)
     data = read_input(stream, STREAM_LIMIT)
@@ -420,8 +422,9 @@ def _quantized(model: str | None, weights: str | None, lmbda: str) -> QuantizedM
     path = shipped.model_of_weights(load_weights(weights))
     if path is None:
         raise InputError(
-            f"{weights} are not shipped weights; quantize them first: xlic quantize --weights "
-            f"{weights} --calibrate 'GLOB' --out FILE, then add --model FILE"
+            f"{weights} are not shipped weights; quantize them first: "
+            f"{xlic(f'quantize --weights {shlex.quote(weights)}')} --calibrate 'GLOB' --out FILE, "
+            "then add --model FILE"
         )
     return load_quantized(path)
 

@@ -25,6 +25,7 @@ from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.tools import FETCH_TOOLS, call, require_tools
 from xlic.errors import InputError
 from xlic.files import Progress
+from xlic.remedies import xlic
 
 Apt = Callable[..., str]
 
@@ -88,7 +89,7 @@ class Packages:
                 file = self.folder / package.file
                 if not file.is_file() or _sha256(file) != package.sha256:
                     raise VirtualBoardError(
-                        f"{file} is damaged; fetch it again: xlic board virtual fetch --update"
+                        f"{file} is damaged; fetch it again: {xlic('board virtual fetch --update')}"
                     )
                 return file
         raise VirtualBoardError(f"no package {name}; xlic board virtual fetch --update gets it")
