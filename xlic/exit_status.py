@@ -30,4 +30,4 @@ class ExitStatus(IntEnum):
     BOARD = 3, "a board that cannot be reached or used"
     MISMATCH = 10, "other integers than the simulation's, whatever failed after; nothing else is 10"
     INTERRUPTED = 130, "interrupted (Ctrl-C)"
-    BROKEN_PIPE = 141, "the reader of the output went away, as in `| head -1`"
+    BROKEN_PIPE = 141, "the reader of the output went away, as `head -1` does"

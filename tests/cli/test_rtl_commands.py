@@ -74,7 +74,7 @@ class TestCycles:
             (["--size", "8x8", "--bytes-per-cycle", "17"], "--bytes-per-cycle 17 must be 1 … 16"),
             (["--size", "8x8", "--latency", "0"], "--latency 0 must be 1 …"),
             (["--size", "8x8", "--write-latency", "-1"], "--write-latency -1 must be 1 …"),
-            (["--size", "8x8", "--seed", "-1"], "--seed -1 must be 0 …"),
+            (["--size", "8x8", "--stall-seed", "-1"], "--stall-seed -1 must be 0 …"),
             (["--size", "8x8", "--param-words", "16"], "--param-words"),
             (["--size", "8x8", "--tap-words", "70000"], "--tap-words 70000 must be 16 … 65536"),
             (["--size", "8x8", "--model", "no.safetensors"], "cannot read no.safetensors"),

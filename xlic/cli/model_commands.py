@@ -142,7 +142,13 @@ _common = options(
     type=float,
     help="λ of that model, where its file does not say; latents are scaled to the new λ.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of everything random.",
+)
 @click.option(
     "--augment",
     type=click.Choice(["none", "flips", "transposes"]),

@@ -110,7 +110,7 @@ memory_options = options(
         help="Bandwidth per port and direction, 1 to 16.",
     ),
     click.option(
-        "--seed", type=int, default=1, show_default=True, help="Of the stalls, which are random."
+        "--stall-seed", "seed", type=int, default=1, show_default=True, help="Of the random stalls."
     ),
 )
 design_options = options(

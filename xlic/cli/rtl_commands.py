@@ -39,7 +39,7 @@ def cycles(
     base: str,
     **parameters: Any,
 ) -> None:
-    """Predict the accelerator's cycles per layer, from its design and the memory's speed.
+    """Predict the accelerator's cycles per layer, from design and memory's speed.
 
     The same table and JSON as `xlic rtl run`, in a second and without a simulator. A test holds
     the prediction within 3 % of the RTL's counters.

@@ -287,14 +287,14 @@ def eval_(
     help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
     "  [default: 2 for the encoder, 4 for the decoder]",
 )
-@click.option("--channels", is_flag=True, help="Report on every channel too.")
+@click.option("--per-channel", is_flag=True, help="Report on every channel too.")
 @json_option
 def quantize(
     weights: str,
     pattern: str,
     out: str,
     headroom: float | None,
-    channels: bool,
+    per_channel: bool,
     json_path: str | None,
 ) -> None:
     """Make an INT16 model: integers, tables and identities in one file.
@@ -340,7 +340,7 @@ def quantize(
 
     def table() -> None:
         print_table(quantize_table(tensors))
-        for tensor in tensors if channels else ():
+        for tensor in tensors if per_channel else ():
             print_table(channel_table(tensor))
 
     say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
