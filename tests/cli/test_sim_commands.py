@@ -26,8 +26,9 @@ from xlic.cli.common import (
     require_writable,
 )
 from xlic.cli.main import main
+from xlic.cli.tables import lost_or_gained
 from xlic.errors import InputError
-from xlic.files import load_container, save_container
+from xlic.files import LongPhase, load_container, save_container
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
@@ -596,3 +597,54 @@ class TestProgress:
             "xlic: layer (7/15)",
             "xlic: layer (12/15)",
         ]
+
+    def test_tells_where_a_long_phase_begins_and_how_long_it_takes(self, capsys):
+        progress = _PlainProgress()
+        phase = LongPhase("building it", "a minute")
+        for done in range(3):
+            progress(phase, done, 3)
+        progress(LongPhase("running it", "7 s"), 0, 0)
+        assert capsys.readouterr().err.splitlines() == [
+            "xlic: building it (usually a minute) …",
+            "xlic: running it (usually 7 s) …",
+        ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "phases"),
+        [
+            (
+                ["quantize", "--weights", "{s}/w.safetensors", "--calibrate", "{s}/*.png"],
+                ["calibrating in float64", "counting saturations in INT16"],
+            ),
+            (
+                ["eval", "--weights", "mine={s}/q.safetensors", "--images", "{s}/*.png"],
+                ["evaluating mine on sim"],
+            ),
+            (
+                ["bench", "--model", "{s}/q.safetensors", "--size", "16x16", "--repeats", "1"],
+                ["timing the simulation against the BLAS"],
+            ),
+        ],
+        ids=lambda value: value[0],
+    )
+    def test_of_commands_is_announced_off_a_terminal(
+        self, here, sources, capsys, arguments, phases
+    ):
+        words = [word.format(s=sources) for word in arguments]
+        assert main([*words, *(["--out", "o"] if words[0] == "quantize" else [])]) == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if "(usually " in line]
+        assert [line.partition(" (usually ")[0] for line in lines] == [f"xlic: {p}" for p in phases]
+        assert all(line.endswith(" …") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (0.0056, "lost 0.0056 dB"),
+        (-0.0056, "gained 0.0056 dB"),
+        (0.0, "nothing lost"),
+        (-1e-9, "nothing lost"),
+    ],
+)
+def test_a_negative_loss_is_a_gain(lost, told):
+    assert lost_or_gained(lost) == told

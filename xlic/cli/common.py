@@ -273,7 +273,7 @@ def counted(progress: Progress, title: str, total: int) -> Progress:
     """A callback for work that does not know how many images come: it fills the total in."""
 
     def report(what: str, done: int, _: int) -> None:
-        progress(f"{title} {what}", done, total)
+        progress(what if isinstance(what, LongPhase) else f"{title} {what}", done, total)
 
     return report
 

@@ -494,11 +494,13 @@ def _labelled(source: str) -> tuple[str, str]:
 
 
 def _findings(result: ModelResult, jpeg_psnr: float | None) -> Iterator[str]:
+    from xlic.cli.tables import lost_or_gained
+
     worst = result.worst()
     if worst["psnr_lost"] is not None and worst["symbol_mismatch"] is not None:
         yield (
             f"worst image: {100 * worst['symbol_mismatch']:.3f} % of symbols differ from float64, "
-            f"PSNR lost {worst['psnr_lost']:+.4f} dB, {worst['saturations']:.0f} saturations"
+            f"PSNR: {lost_or_gained(worst['psnr_lost'])}, {worst['saturations']:.0f} saturations"
         )
     if jpeg_psnr is not None:
         yield f"JPEG 4:2:0 of these images at the same mean bpp: PSNR {jpeg_psnr:.2f} dB"

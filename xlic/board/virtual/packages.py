@@ -24,7 +24,7 @@ from xlic.accelerator.builds import cache_folder
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.tools import FETCH_TOOLS, call, require_tools
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
 from xlic.remedies import xlic
 
 Apt = Callable[..., str]
@@ -151,7 +151,7 @@ def _fetch(folder: Path, progress: Progress) -> Packages:
         def apt(*command: str, deadline: float = _DEADLINE) -> str:
             return call(command, deadline=deadline, folder=work / "debs", environment=environment)
 
-        progress("lists of packages", 0, 3)
+        progress(LongPhase("fetching the virtual board's packages", "ten seconds, once"), 0, 3)
         apt("apt-get", "-q", "update")
         progress("packages", 1, 3)
         names, kernel = _resolve(apt, host)
