@@ -12,9 +12,10 @@ import pytest
 
 from xlic.accelerator.cocotb_runner import require_simulator
 from xlic.accelerator.design import SMALL, Design
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.yosys import Module, SynthesisError, check_elaboration, find_yosys
 from xlic.errors import MissingToolError
+from xlic.sources import RTL_DIR, RTL_TOP
 
 pytestmark = pytest.mark.rtl
 

@@ -7,11 +7,10 @@ import subprocess
 
 import pytest
 
-from xlic.accelerator.sources import RTL_DIR
+from xlic.sources import FORMAL_DIR, RTL_DIR
 
 pytestmark = pytest.mark.rtl
 
-FORMAL_DIR = RTL_DIR.parent / "formal"
 BLOCKS = sorted(file.stem for file in FORMAL_DIR.glob("*.sby"))
 TIME_LIMIT_S = 300
 SLOW = tuple((block, "cover") for block in ("divider", "sequencer", "store", "window_loader"))

@@ -13,9 +13,10 @@ from tests.rtl import copier
 from xlic.accelerator import cocotb_runner
 from xlic.accelerator.builds import cache_folder
 from xlic.accelerator.cocotb_runner import Bench, require_simulator, run_bench
-from xlic.accelerator.sources import RTL_DIR, needed_sources, rtl_sources
+from xlic.accelerator.sources import needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import Rtl
 from xlic.errors import MissingToolError
+from xlic.sources import RTL_DIR
 
 pytestmark = pytest.mark.rtl
 

@@ -24,7 +24,7 @@ from unittest import mock
 from xml.etree import ElementTree
 
 from xlic.accelerator.builds import cached_build, digest_of
-from xlic.accelerator.sources import BENCH_DIR
+from xlic.accelerator.choices import SEED
 from xlic.accelerator.verilated_library import Rtl
 from xlic.accelerator.verilator import (
     find_verilator,
@@ -32,9 +32,8 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
 )
 from xlic.errors import BuildError, MissingToolError
+from xlic.sources import BENCH_DIR
 
-SIMULATORS = ("verilator", "icarus")
-SEED = 2017
 OLDEST_ICARUS = (11,)
 PARAMETERS = "XLIC_PARAMETERS"
 """Variable in which benches find the design's parameters (JSON)."""
@@ -127,7 +126,7 @@ def run_bench(
 
     Args:
         bench: what to run.
-        simulator: of :data:`SIMULATORS`.
+        simulator: of :data:`xlic.accelerator.choices.SIMULATORS`.
         folder: for logs, results and waveforms.
         seed: of all that the tests draw, and of the state that no reset sets.
         waves: whether to run again what failed.

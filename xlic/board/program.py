@@ -7,13 +7,12 @@ import subprocess
 from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
-from xlic.accelerator.sources import ROOT
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.sources import HLS_DIR, PROGRAM_DIR, REINSTALL
 
-PROGRAM_DIR = ROOT / "board" / "program"
 PROGRAM = "xlic-board"
 CROSS_COMPILER = "aarch64-linux-gnu-g++"
-_HEADER = ROOT / "hls" / "xlic_isa.h"
+_HEADER = HLS_DIR / "xlic_isa.h"
 _TIME = 300
 
 
@@ -21,13 +20,11 @@ def program_sources(folder: Path = PROGRAM_DIR) -> tuple[Path, ...]:
     """All files that make the program.
 
     Raises:
-        InputError: there are none, as xlic does not run from a checkout.
+        InputError: there are none.
     """
     files = [file for file in sorted(folder.glob("*")) if file.suffix in (".cpp", ".hpp")]
     if not files:
-        raise InputError(
-            f"no sources in {folder}; run xlic from a checkout (pip install -e PATH_OF_CLONE)"
-        )
+        raise InputError(f"no C++ sources in {folder}; {REINSTALL}")
     return (*files, folder / "Makefile", _HEADER)
 
 

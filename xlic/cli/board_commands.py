@@ -11,7 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from xlic.board.connect import LOGICS, Logic
+from xlic.accelerator.choices import LOGICS, Logic
 from xlic.cli.board_virtual_commands import virtual
 from xlic.cli.common import (
     check_output,
