@@ -7,6 +7,8 @@ and skipped, with the remedy, where it cannot run. Cells of the grid bear both m
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from xlic.pytest_plugin import plugin
@@ -23,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         pluginmanager.register(plugin, _ENTRY_POINT)
     try:
         add_options(parser, "--")
-    except ValueError as error:
+    except (ValueError, argparse.ArgumentError) as error:
         raise pytest.UsageError(
             f"{SHORT} and another plugin want the same name: {error}; "
             "leave out -p xlic.short and use --xlic-… and xlic_…"

@@ -120,6 +120,7 @@ def add_options(parser: pytest.Parser, prefix: str) -> None:
 
     Raises:
         ValueError: another plugin has an option of that name.
+        argparse.ArgumentError: the same, of newer versions of pytest.
     """
     group = parser.getgroup("xlic", "verification of learned-image-compression hardware")
     for option in OPTIONS:
