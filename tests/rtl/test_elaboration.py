@@ -16,6 +16,7 @@ from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.yosys import Module, SynthesisError, check_elaboration, find_yosys
 from xlic.errors import MissingToolError
 from xlic.sources import RTL_DIR, RTL_TOP
+from xlic.tools import find_tool
 
 pytestmark = pytest.mark.rtl
 
@@ -147,7 +148,7 @@ def icarus():
         require_simulator("icarus")
     except MissingToolError as error:
         pytest.skip(str(error))
-    return shutil.which("iverilog")
+    return find_tool("iverilog")
 
 
 def compile_by_icarus(icarus, design, sources):

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,6 +22,7 @@ from typing import Any
 from unittest import mock
 from xml.etree import ElementTree
 
+from xlic import tools
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.choices import SEED
 from xlic.accelerator.verilated_library import Rtl
@@ -106,8 +106,8 @@ def require_simulator(simulator: str) -> list[str]:
         raise MissingToolError(NO_COCOTB)
     if simulator == "verilator":
         return find_verilator().facts()
-    found = shutil.which("iverilog")
-    if found is None or shutil.which("vvp") is None:
+    found = tools.find_tool("iverilog")
+    if found is None or tools.find_tool("vvp") is None:
         raise MissingToolError("needs Icarus Verilog (Debian: apt-get install iverilog)")
     answer = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stdout
     version = re.search(r"version (\d+)", answer)
@@ -261,7 +261,7 @@ def _arguments(simulator: str, waves: bool) -> list[str]:
 @contextmanager
 def _environment(simulator: str) -> Iterator[None]:
     """What cocotb's runner takes from this process: the environment, and Python's search path."""
-    environment = dict(os.environ)
+    environment = tools.environment()
     if simulator == "verilator":
         environment = find_verilator().environment(_OPTIMIZE)
     for name in ("WAVES", "GUI", "COCOTB_TEST_FILTER", "COCOTB_RANDOM_SEED", "GPI_USERS"):
