@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
@@ -53,11 +54,17 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
     ).stdout
 
     def build(place: Path) -> None:
-        command = [
-            *("make", "-s", "-C", str(PROGRAM_DIR), f"BUILD={place}"),
-            *(f"CXX={compiler}", f"STATIC={static}", f"CXXFLAGS=-O2 -g0 {' '.join(flags)}"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIME)
+        with tempfile.TemporaryDirectory(prefix="xlic-") as folder:
+            # make takes no blanks in names of targets; the cache may be in a folder that has some.
+            link = Path(folder) / "build"
+            link.symlink_to(place, target_is_directory=True)
+            command = [
+                *("make", "-s", "-C", str(PROGRAM_DIR), f"BUILD={link}", f"CXX={compiler}"),
+                *(f"STATIC={static}", f"CXXFLAGS=-O2 -g0 {' '.join(flags)}"),
+            ]
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=_TIME
+            )
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line]
             raise BuildError(
