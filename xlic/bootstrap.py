@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 from xlic.sources import IN_CHECKOUT, ROOT
 
