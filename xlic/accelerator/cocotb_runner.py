@@ -32,12 +32,12 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
 )
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
 from xlic.sources import BENCH_DIR
 
 OLDEST_ICARUS = (11,)
 PARAMETERS = "XLIC_PARAMETERS"
 """Variable in which benches find the design's parameters (JSON)."""
-NO_COCOTB = "needs cocotb and cocotbext-axi: pip install 'xlic[rtl]'"
 
 # The simulation is Python's most of the time: a quick build is worth more than a fast one.
 _OPTIMIZE = "-O1"
@@ -103,7 +103,7 @@ def require_simulator(simulator: str) -> list[str]:
     """
     needed = ("cocotb", "cocotb_tools", "cocotbext.axi")
     if not all(_installed(name) for name in needed):
-        raise MissingToolError(NO_COCOTB)
+        raise MissingToolError(f"needs cocotb and cocotbext-axi: {install('rtl')}")
     if simulator == "verilator":
         return find_verilator().facts()
     found = tools.find_tool("iverilog")

@@ -12,6 +12,8 @@ from enum import IntEnum
 from pathlib import Path
 
 from xlic.accelerator import isa
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 from xlic.files import write_text
 from xlic.sources import HLS_DIR, ROOT, RTL_DIR, require_checkout
 
@@ -84,7 +86,7 @@ def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` compare them; returns the exit status."""
     if arguments not in ([], ["--check"]):
         print("usage: python -m xlic.accelerator.generate [--check]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     if not arguments:
         require_checkout("writing what the RTL and the HLS C++ share with Python")
     changed = outdated()
@@ -95,7 +97,7 @@ def main(arguments: list[str]) -> int:
         else:
             write_text(path, FILES[path]())
             print(f"wrote {name}")
-    return 1 if arguments and changed else 0
+    return ExitStatus.INPUT if arguments and changed else ExitStatus.DONE
 
 
 def _constants() -> Iterator[tuple[str, int]]:
@@ -197,4 +199,4 @@ def _literal(value: int, prefix: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

@@ -23,10 +23,6 @@ from xlic.pytest_plugin.outcomes import REPORTS, OutcomeReports
 from xlic.pytest_plugin.session import session_of
 from xlic.pytest_plugin.virtual_board import *  # noqa: F403
 
-NO_TENSORFLOW = (
-    "needs TensorFlow and tensorflow-compression: pip install 'xlic[model]' on Python 3.11"
-)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add xlic's options."""
@@ -79,14 +75,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine cannot run, with the reason and the remedy."""
     if item.get_closest_marker(f"{PREFIX}model") and not has_tensorflow():
-        pytest.skip(NO_TENSORFLOW)
+        from xlic.remedies import install
+
+        pytest.skip(
+            f"needs TensorFlow and tensorflow-compression: {install('model')} (Python 3.11)"
+        )
     if item.get_closest_marker(f"{PREFIX}hls"):
         from xlic.accelerator.native_library import missing
 
         if reason := missing():
             pytest.skip(reason)
     if item.get_closest_marker(f"{PREFIX}board") and (absent := absent_packages()):
-        pytest.skip(f"needs {' and '.join(absent)}: pip install 'xlic[board]'")
+        from xlic.remedies import install
+
+        pytest.skip(f"needs {' and '.join(absent)}: {install('board')}")
 
 
 def has_tensorflow() -> bool:
