@@ -56,7 +56,6 @@ FAULTS_OF_REST = {
         "flush_o       = state == ABORT",
     ),
     "a port is forgotten": ("memory_ports.sv", "maps_idle_o && program_idle", "maps_idle_o"),
-    "a request is forgotten": ("axi_reader.sv", "pending == 0 && !burst_valid", "pending == 0"),
     "arguments move": ("control_registers.sv", "    if (start_o) begin", "    if (1'b1) begin"),
     "the end is told twice": ("run_control.sv", "done_o  <= !told;", "done_o  <= 1'b1;"),
     "the flush has a limit": (
