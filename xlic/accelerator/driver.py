@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,9 +163,12 @@ class Driver:
         compiled.poison(window)
         if cycle_limit is None:
             cycle_limit = CYCLE_LIMIT_FLOOR + CYCLE_LIMIT_FACTOR * array_cycles(compiled.program)
-        layers = len(compiled.layers)
         execution = self.run(
-            compiled.memory.program, compiled.memory.beats, layers, cycle_limit=cycle_limit
+            compiled.memory.program,
+            compiled.memory.beats,
+            len(compiled.layers),
+            cycle_limit=cycle_limit,
+            names=[layer.output for layer in compiled.layers],
         )
         ran = self._info(Info.PROGRAM_HIGH) << 32 | self._info(Info.PROGRAM_LOW)
         if ran != int(compiled.program.identity, 16):
@@ -174,7 +178,15 @@ class Driver:
             )
         return execution
 
-    def run(self, program: int, window_beats: int, layers: int, *, cycle_limit: int) -> Execution:
+    def run(
+        self,
+        program: int,
+        window_beats: int,
+        layers: int,
+        *,
+        cycle_limit: int,
+        names: Sequence[str] = (),
+    ) -> Execution:
         """Run what lies in the window.
 
         Args:
@@ -182,6 +194,7 @@ class Driver:
             window_beats: length of the window that the accelerator may touch.
             layers: how many the program has.
             cycle_limit: clock cycles to wait.
+            names: of the layers, for messages.
 
         Raises:
             AcceleratorError: it is busy, stopped with an error, or did not end.
@@ -194,11 +207,11 @@ class Driver:
         self.device.write(Register.CONTROL, 1 << Control.START)
         came = self.device.wait(cycle_limit)
         if not came or not self.device.read(Register.CONTROL) & 1 << Control.DONE:
-            raise AcceleratorError(self._unfinished(cycle_limit, layers))
+            raise AcceleratorError(self._unfinished(cycle_limit, layers, names))
         self.device.write(Register.INTERRUPT_STATUS, self.device.read(Register.INTERRUPT_STATUS))
         error = self._info(Info.ERROR)
         if error != ErrorCode.NONE:
-            raise AcceleratorError(self._failure(error))
+            raise AcceleratorError(self._failure(error, names))
         done = self._info(Info.LAYERS_DONE)
         if done != layers:
             raise AcceleratorError(
@@ -253,19 +266,21 @@ class Driver:
         }.items():
             self.device.write(register, value)
 
-    def _unfinished(self, cycle_limit: int, layers: int) -> str:
-        known = [f"layer {index}: {self.counters(index)}" for index in range(layers)]
+    def _unfinished(self, cycle_limit: int, layers: int, names: Sequence[str]) -> str:
+        known = [f"{_layer(index, names)}: {self.counters(index)}" for index in range(layers)]
         return (
             f"the accelerator did not end within {cycle_limit} cycles, "
             f"{self._info(Info.LAYERS_DONE)} layers of {layers} done ({'; '.join(known)}); "
             "reset it, or allow more cycles"
         )
 
-    def _failure(self, error: int) -> str:
+    def _failure(self, error: int, names: Sequence[str]) -> str:
         if error not in tuple(ErrorCode):
             return f"the accelerator stopped with error {error}, which does not exist; reset it"
         code = ErrorCode(error)
-        where = "" if code in _BEFORE_LAYERS else f" in layer {self._info(Info.ERROR_LAYER)}"
+        where = (
+            "" if code in _BEFORE_LAYERS else f" in {_layer(self._info(Info.ERROR_LAYER), names)}"
+        )
         return f"the accelerator stopped with {code.name}{where}; {_REMEDIES[code]}"
 
 
@@ -277,6 +292,11 @@ def array_cycles(program: Program) -> int:
         * sum(program.passes[index].cycles for index in layer.pass_range)
         for layer in program.layers
     )
+
+
+def _layer(index: int, names: Sequence[str]) -> str:
+    """A layer as messages call it: its place, and its name where that is known."""
+    return f"layer {index} ({names[index]})" if index < len(names) else f"layer {index}"
 
 
 def _array(design: Design) -> str:
