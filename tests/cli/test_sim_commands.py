@@ -372,7 +372,7 @@ class TestQuantize:
         for name in ("ana_0", "igdn_1", "latents", "syn_2"):
             assert name in shown.out
         assert "calibrated on 3 images, which are as 0.05 photographs" in shown.err
-        assert "headroom 3 instead of 2 in analysis, 6 instead of 4 in synthesis" in shown.err
+        assert "headroom 3 instead of 2 in the encoder, 6 instead of 4 in the" in shown.err
         assert "20 photographs or more" in shown.err
         assert shown.out.count("channel ") >= 11
 

@@ -122,7 +122,7 @@ def test_the_model_says_what_was_done_about_few(few, tmp_path):
     assert facts["made_pictures"] == few.made
     assert (model.provenance["analysis_headroom"], facts["usual_headroom"]["analysis"]) == (3, 2)
     note = calibration_note(model)
-    assert note.startswith("calibrated on 3 images, which are few: headroom 3 instead of 2 in")
+    assert note.startswith("calibrated on 3 images, which are few: headroom 3 instead of 2 in the")
     assert "made pictures" in note
     assert f"{ENOUGH} photographs" in note
 
@@ -161,7 +161,7 @@ def test_three_photographs_suffice_for_the_published_weights():
     )
     assert len(calibration.images) == 3
     model = quantize(weights, calibration)
-    # Colours, stripes, and one that few photographs are enough to misjudge.
+    # Strong colours, fine stripes, and one of the training pictures that reach furthest.
     hard = [kodak / "kodim03.png", kodak / "kodim08.png", train / "65019.jpg"]
     images = [(path.name, read_image(path).pixels) for path in hard]
     assert clipped(model, [*images, *vivid(images[:1])]) == 0

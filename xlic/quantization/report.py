@@ -21,6 +21,8 @@ from xlic.rungs.int16 import Int16Rung
 
 Int64 = NDArray[np.int64]
 
+_PARTS = {"analysis": "encoder", "synthesis": "decoder"}
+
 
 @dataclass(frozen=True)
 class TensorReport:
@@ -63,7 +65,7 @@ def calibration_note(model: QuantizedModel) -> str:
     verb = "is" if count == 1 else "are"
     which = "few" if few["photographs"] == count else f"as {few['photographs']:g} photographs"
     wider = ", ".join(
-        f"{facts[f'{part}_headroom']:g} instead of {usual:g} in {part}"
+        f"{facts[f'{part}_headroom']:g} instead of {usual:g} in the {_PARTS[part]}"
         for part, usual in few["usual_headroom"].items()
     )
     return (
