@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xlic.accelerator.isa import DESIGN_CHOICES, DESIGN_RANGES
 from xlic.errors import InputError
 
 
@@ -26,23 +27,17 @@ class Design:
     channels: int = 256
 
     def __post_init__(self) -> None:
-        choices = {"pof": (4, 8, 16), "poy": (2, 4, 8), "pox": (8, 16)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
+        for name, allowed in DESIGN_CHOICES.items():
+            value = getattr(self, name.lower())
+            if value not in allowed:
                 raise InputError(
-                    f"a design with {name} {getattr(self, name)} cannot be built; "
-                    f"{name} is one of {', '.join(map(str, allowed))}"
+                    f"a design with {name.lower()} {value} cannot be built; "
+                    f"{name.lower()} is one of {', '.join(map(str, allowed))}"
                 )
-        for name, limit in {
-            "input_words": 1 << 15,
-            "weight_words": 1 << 24,
-            "param_words": 1 << 16,
-            "pass_words": 1 << 16,
-            "tap_words": 1 << 16,
-            "channels": 1 << 10,
-        }.items():
-            if not 16 <= getattr(self, name) <= limit:
-                raise InputError(f"{name} {getattr(self, name)} must be 16 … {limit}")
+        for name, (least, most) in DESIGN_RANGES.items():
+            value = getattr(self, name.lower())
+            if not least <= value <= most:
+                raise InputError(f"{name.lower()} {value} must be {least} … {most}")
 
     @property
     def macs(self) -> int:
