@@ -1,15 +1,10 @@
-// Runs a program: waits for its tables, then one layer after the other; checks each descriptor;
-// keeps the counters; on an error stops everything, lets the memory ports come to rest and ends.
+// Runs a program: waits for its tables, then one layer after the other, each once its descriptor is
+// judged; keeps the counters; on an error stops everything, lets the memory ports come to rest and ends.
 `default_nettype none
 
 module run_control
   import xlic_isa_pkg::*;
-#(
-  parameter int POY         = 4,
-  parameter int POX         = 16,
-  parameter int INPUT_WORDS = 1024,
-  parameter int CHANNELS    = 256
-) (
+(
   input  wire logic          clk_i,
   input  wire logic          rst_i,
   input  wire logic          start_i,
@@ -25,10 +20,6 @@ module run_control
   input  wire logic          tables_ok_i,
   input  wire logic          loaded_i,
   input  wire logic [31:0]   layers_i,
-  input  wire logic [31:0]   passes_i,
-  input  wire logic [31:0]   params_i,
-  input  wire logic [31:0]   program_i,      // its first beat
-  input  wire logic [33:0]   program_end_i,  // the beat behind its last
   // Layer table: written a beat at a time, read into layer_o.
   input  wire logic          layer_we_i,
   input  wire logic [5:0]    layer_waddr_i,
@@ -36,6 +27,10 @@ module run_control
   output logic [1023:0]      layer_o,
   output logic               layer_start_o,
   input  wire logic          layer_idle_i,   // nothing of the layer is under way
+  // What is wrong with layer_o, settled by the end of CHECK.
+  input  wire logic          layer_bad_i,
+  input  wire logic          layer_outside_i,
+  input  wire logic          layer_tables_i,
   // Errors, by source.
   input  wire logic          loader_error_i,
   input  wire logic [3:0]    loader_code_i,
@@ -66,7 +61,7 @@ module run_control
   logic [3:0] layer;
   logic [3:0] fetch_beat;
   logic [127:0] layers [MAX_LAYERS * LAYER_BEATS];
-  logic layer_bad, layer_outside, layer_tables, error_now, running;
+  logic error_now, running;
   logic [3:0] code_now;
   logic [31:0] counters [MAX_LAYERS * COUNTER_WORDS];
   logic [31:0] count [COUNTER_WORDS];
@@ -80,14 +75,6 @@ module run_control
   assign busy_o        = state != IDLE;
   assign layer_start_o = state == BEGIN_LAYER;
 
-  // ---- the descriptor's limits, settled by the end of CHECK
-  layer_checker #(
-    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
-  ) u_checker (
-    .clk_i, .layer_i(layer_o), .window_i, .program_i, .program_end_i, .passes_i, .params_i,
-    .bad_o(layer_bad), .outside_o(layer_outside), .tables_o(layer_tables)
-  );
-
   // ---- errors: the first one counts
   assign running = state != IDLE && state != ABORT && state != REST && state != RESET;
   always_comb begin
@@ -97,9 +84,9 @@ module run_control
     else if (read_error_i) code_now = ERR_READ;
     else if (write_error_i) code_now = ERR_WRITE;
     else if (pass_error_i) code_now = ERR_PASS;
-    else if (state == VERDICT && layer_bad) code_now = ERR_LAYER;
-    else if (state == VERDICT && layer_outside) code_now = ERR_WINDOW;
-    else if (state == VERDICT && layer_tables) code_now = ERR_PASS;
+    else if (state == VERDICT && layer_bad_i) code_now = ERR_LAYER;
+    else if (state == VERDICT && layer_outside_i) code_now = ERR_WINDOW;
+    else if (state == VERDICT && layer_tables_i) code_now = ERR_PASS;
     else if (quiet[18]) code_now = ERR_STALL;
     else begin
       code_now  = ERR_NONE;

@@ -328,7 +328,8 @@ module xlic_accel
   end
 
   // ---- control
-  logic layer_start, layer_idle, checking, pass_error, input_saturation;
+  logic layer_start, layer_idle, layer_bad, layer_outside, layer_tables, checking;
+  logic pass_error, input_saturation;
   logic step_valid, wait_load, wait_weight, wait_store;
   logic [1023:0] layer;
   logic [5:0] conv_saturations, activation_saturations;
@@ -341,17 +342,15 @@ module xlic_accel
                  || (m_axi_gmem1_RVALID && m_axi_gmem1_RREADY)
                  || (m_axi_gmem0_WVALID && m_axi_gmem0_WREADY)
                  || (m_axi_gmem0_BVALID && m_axi_gmem0_BREADY);
-  run_control #(
-    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
-  ) u_control (
+  run_control u_control (
     .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done),
     .unit_rst_o(unit_rst), .unit_start_o(unit_start), .flush_o(flush),
     .ports_idle_i(in_idle && out_idle && program_idle), .progress_i(progress),
     .window_i(window),
-    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers), .passes_i(passes),
-    .params_i(params), .program_i(program_offset), .program_end_i(program_end),
+    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers),
     .layer_we_i(layer_we), .layer_waddr_i(table_addr[5:0]), .layer_wdata_i(table_data),
     .layer_o(layer), .layer_start_o(layer_start), .layer_idle_i(layer_idle),
+    .layer_bad_i(layer_bad), .layer_outside_i(layer_outside), .layer_tables_i(layer_tables),
     .loader_error_i(loader_error), .loader_code_i(loader_code), .pass_error_i(pass_error),
     .window_error_i(in_window_error || out_window_error || program_window_error),
     .read_error_i(in_bus_error || program_bus_error), .write_error_i(out_bus_error),
@@ -363,10 +362,17 @@ module xlic_accel
     .cycles_o(cycles), .counter_addr_i(counter_addr), .counter_o(counter)
   );
 
+  layer_checker #(
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+  ) u_layer_checker (
+    .clk_i(clk), .layer_i(layer), .window_i(window), .program_i(program_offset),
+    .program_end_i(program_end), .passes_i(passes), .params_i(params),
+    .bad_o(layer_bad), .outside_o(layer_outside), .tables_o(layer_tables)
+  );
   pass_checker #(
     .POF(POF), .POY(POY), .POX(POX), .PARAM_WORDS(PARAM_WORDS), .PASS_WORDS(PASS_WORDS),
     .TAP_WORDS(TAP_WORDS), .CHANNELS(CHANNELS)
-  ) u_checker (
+  ) u_pass_checker (
     .clk_i(clk), .rst_i(unit_rst), .pass_we_i(pass_we), .tap_we_i(tap_we), .param_we_i(param_we),
     .table_addr_i(table_addr), .table_data_i(table_data),
     .taps_i(taps), .params_i(params), .weight_words_i(weight_words),

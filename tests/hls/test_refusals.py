@@ -141,7 +141,7 @@ def with_pass(program, index, **fields):
         ({"in_row_pitch": 0xFFFFFFFF}, ErrorCode.WINDOW),
         ({"out_offset": 0xFFFFFFFF}, ErrorCode.WINDOW),
         ({"out_row_pitch": 0xFFFFFFFF}, ErrorCode.WINDOW),
-        ({"out_px_pitch": 65535}, ErrorCode.WINDOW),
+        ({"out_px_pitch": 65535, "out_merge": 0}, ErrorCode.WINDOW),
         ({"out_run": 65535}, ErrorCode.LAYER),
         ({"pass_first": 65535}, ErrorCode.PASS),
     ],
