@@ -15,7 +15,6 @@ module run_control
   output logic               flush_o,        // memory ports: come to rest
   input  wire logic          ports_idle_i,
   input  wire logic          progress_i,     // something moved
-  input  wire logic [31:0]   window_i,       // beats
   // Program loader.
   input  wire logic          tables_ok_i,
   input  wire logic          loaded_i,

@@ -346,7 +346,6 @@ module xlic_accel
     .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done),
     .unit_rst_o(unit_rst), .unit_start_o(unit_start), .flush_o(flush),
     .ports_idle_i(in_idle && out_idle && program_idle), .progress_i(progress),
-    .window_i(window),
     .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers),
     .layer_we_i(layer_we), .layer_waddr_i(table_addr[5:0]), .layer_wdata_i(table_data),
     .layer_o(layer), .layer_start_o(layer_start), .layer_idle_i(layer_idle),
