@@ -27,9 +27,19 @@ module layer_checker
 
   logic [15:0] row_step, col_step, rows, cols, in_blocks, phase_words, slot_words, tiles_y, tiles_x;
   logic [15:0] pass_first, pass_count, in_params, out_channels, out_px_pitch, out_run;
+  logic [19:0] in_height, in_width, out_height, out_width;
+  logic [31:0] in_offset, in_row_pitch, out_offset, out_row_pitch;
   logic [7:0] stride, row_mul, col_mul, subrows;
   logic [1:0] in_format;
   logic out_u8, out_merge;
+  assign in_offset     = layer_i[LAYER_IN_OFFSET_LSB +: LAYER_IN_OFFSET_BITS];
+  assign in_row_pitch  = layer_i[LAYER_IN_ROW_PITCH_LSB +: LAYER_IN_ROW_PITCH_BITS];
+  assign in_height     = layer_i[LAYER_IN_HEIGHT_LSB +: LAYER_IN_HEIGHT_BITS];
+  assign in_width      = layer_i[LAYER_IN_WIDTH_LSB +: LAYER_IN_WIDTH_BITS];
+  assign out_offset    = layer_i[LAYER_OUT_OFFSET_LSB +: LAYER_OUT_OFFSET_BITS];
+  assign out_row_pitch = layer_i[LAYER_OUT_ROW_PITCH_LSB +: LAYER_OUT_ROW_PITCH_BITS];
+  assign out_height    = layer_i[LAYER_OUT_HEIGHT_LSB +: LAYER_OUT_HEIGHT_BITS];
+  assign out_width     = layer_i[LAYER_OUT_WIDTH_LSB +: LAYER_OUT_WIDTH_BITS];
   assign row_step     = layer_i[LAYER_ROW_STEP_LSB +: LAYER_ROW_STEP_BITS];
   assign col_step     = layer_i[LAYER_COL_STEP_LSB +: LAYER_COL_STEP_BITS];
   assign rows         = layer_i[LAYER_ROWS_LSB +: LAYER_ROWS_BITS];
@@ -113,19 +123,9 @@ module layer_checker
   end
 
   // ---- where the maps end. The burst splitters check each burst all the same.
-  logic [19:0] in_height, in_width, out_height, out_width;
-  logic [31:0] in_offset, in_row_pitch, out_offset, out_row_pitch;
   logic [51:0] in_rows, out_rows;
   logic [35:0] in_row, out_row;
   logic [53:0] in_end, out_end;
-  assign in_offset     = layer_i[LAYER_IN_OFFSET_LSB +: LAYER_IN_OFFSET_BITS];
-  assign in_row_pitch  = layer_i[LAYER_IN_ROW_PITCH_LSB +: LAYER_IN_ROW_PITCH_BITS];
-  assign in_height     = layer_i[LAYER_IN_HEIGHT_LSB +: LAYER_IN_HEIGHT_BITS];
-  assign in_width      = layer_i[LAYER_IN_WIDTH_LSB +: LAYER_IN_WIDTH_BITS];
-  assign out_offset    = layer_i[LAYER_OUT_OFFSET_LSB +: LAYER_OUT_OFFSET_BITS];
-  assign out_row_pitch = layer_i[LAYER_OUT_ROW_PITCH_LSB +: LAYER_OUT_ROW_PITCH_BITS];
-  assign out_height    = layer_i[LAYER_OUT_HEIGHT_LSB +: LAYER_OUT_HEIGHT_BITS];
-  assign out_width     = layer_i[LAYER_OUT_WIDTH_LSB +: LAYER_OUT_WIDTH_BITS];
   always_ff @(posedge clk_i) begin
     in_rows   <= 52'(in_height - 1'b1) * 52'(in_row_pitch);
     in_row    <= in_format == IN_U8 ? (36'(in_width) + 36'd3) >> 2
