@@ -19,8 +19,15 @@ from xlic.errors import InputError
 
 RECORDS = {"layers": isa.LAYER, "passes": isa.PASS, "taps": isa.TAP, "params": isa.PARAM}
 ODD = Design(
-    pof=4, poy=2, pox=8, input_words=1 << 14, weight_words=8192,
-    param_words=251, pass_words=100, tap_words=301, channels=72,
+    pof=4,
+    poy=2,
+    pox=8,
+    input_words=1 << 14,
+    weight_words=8192,
+    param_words=251,
+    pass_words=100,
+    tap_words=301,
+    channels=72,
 )
 """Few multipliers; buffers of odd sizes, or so large that fields might wrap."""
 MEMORY_BYTES = 1 << 19
