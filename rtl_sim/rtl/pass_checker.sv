@@ -29,7 +29,7 @@ module pass_checker
   input  wire logic          start_i,
   input  wire logic [1023:0] layer_i,         // layer_checker has passed it
   output logic               busy_o,          // nothing may be stored
-  output logic               error_o          // one cycle; stays busy until it is reset
+  output logic               error_o          // it and busy_o stay until they are reset
 );
   localparam int PASS_AW  = $clog2(PASS_WORDS);
   localparam int TAP_AW   = $clog2((TAP_WORDS + 3) / 4);
@@ -174,9 +174,9 @@ module pass_checker
                                        : k + 1'b1 >= 16'(POF) && (gamma || k + 1'b1 >= tap_count);
   assign last_pass  = index + 1'b1 == pass_count;
   assign busy_o     = state != IDLE;
+  assign error_o    = state == REFUSED;
 
   always_ff @(posedge clk_i) begin
-    error_o      <= 1'b0;
     symbol_valid <= state == SYMBOLS;
     lane_valid   <= state == ENTRIES && k < 16'(POF);
     tap_valid    <= state == ENTRIES && !gamma && k < tap_count;
@@ -221,10 +221,7 @@ module pass_checker
           out_known <= 1'b1;
           out_to    <= to;
         end
-        if (bad || record_bad || order_bad || end_bad) begin
-          state   <= REFUSED;
-          error_o <= 1'b1;
-        end
+        if (bad || record_bad || order_bad || end_bad) state <= REFUSED;
       end
       default: ;  // IDLE, REFUSED
     endcase
@@ -233,10 +230,7 @@ module pass_checker
       {index, k, held} <= '0;
       {bad, used, given, open, out_known} <= '0;
     end
-    if (rst_i) begin
-      state   <= IDLE;
-      error_o <= 1'b0;
-    end
+    if (rst_i) state <= IDLE;
   end
 endmodule
 

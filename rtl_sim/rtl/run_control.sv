@@ -60,7 +60,7 @@ module run_control
   logic [3:0] layer;
   logic [3:0] fetch_beat;
   logic [127:0] layers [MAX_LAYERS * LAYER_BEATS];
-  logic error_now, running;
+  logic error_now, running, refused;
   logic [3:0] code_now;
   logic [31:0] counters [MAX_LAYERS * COUNTER_WORDS];
   logic [31:0] count [COUNTER_WORDS];
@@ -74,18 +74,19 @@ module run_control
   assign busy_o        = state != IDLE;
   assign layer_start_o = state == BEGIN_LAYER;
 
-  // ---- errors: the first one counts
+  // ---- errors: the first one counts; a layer is refused once the weights are known to be right
   assign running = state != IDLE && state != ABORT && state != REST && state != RESET;
+  assign refused = state == VERDICT && (layer_bad_i || layer_outside_i || layer_tables_i);
   always_comb begin
     error_now = 1'b1;
     if (loader_error_i) code_now = loader_code_i;
     else if (window_error_i) code_now = ERR_WINDOW;
     else if (read_error_i) code_now = ERR_READ;
     else if (write_error_i) code_now = ERR_WRITE;
-    else if (pass_error_i) code_now = ERR_PASS;
-    else if (state == VERDICT && layer_bad_i) code_now = ERR_LAYER;
-    else if (state == VERDICT && layer_outside_i) code_now = ERR_WINDOW;
-    else if (state == VERDICT && layer_tables_i) code_now = ERR_PASS;
+    else if (loaded_i && pass_error_i) code_now = ERR_PASS;
+    else if (loaded_i && refused && layer_bad_i) code_now = ERR_LAYER;
+    else if (loaded_i && refused && layer_outside_i) code_now = ERR_WINDOW;
+    else if (loaded_i && refused) code_now = ERR_PASS;
     else if (quiet[18]) code_now = ERR_STALL;
     else begin
       code_now  = ERR_NONE;
@@ -122,7 +123,7 @@ module run_control
         end
       end
       CHECK: if (settle == 4'd7) state <= VERDICT;
-      VERDICT: state <= BEGIN_LAYER;
+      VERDICT: if (!refused) state <= BEGIN_LAYER;
       BEGIN_LAYER: begin
         state  <= LAYER;
         settle <= '0;
@@ -158,7 +159,7 @@ module run_control
       state         <= ABORT;
       done_o        <= 1'b0;
       error_o       <= code_now;
-      error_layer_o <= layer;
+      error_layer_o <= loader_error_i ? '0 : layer;
     end
     if (rst_i) begin
       state   <= IDLE;

@@ -335,9 +335,9 @@ module xlic_accel
   logic [5:0] conv_saturations, activation_saturations;
   logic load_done, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting, progress;
   // The layer has come to rest: steps, drain and memory.
-  assign layer_idle = !checking && load_done && !sequencer_busy && !drain_busy && !drain_pending && store_idle
-                   && out_idle && in_idle;
-  assign progress = step_valid || fill_we || checking
+  assign layer_idle = !checking && load_done && !sequencer_busy && !drain_busy && !drain_pending
+                   && store_idle && out_idle && in_idle;
+  assign progress = step_valid || fill_we || (checking && !pass_error)
                  || (m_axi_gmem0_RVALID && m_axi_gmem0_RREADY)
                  || (m_axi_gmem1_RVALID && m_axi_gmem1_RREADY)
                  || (m_axi_gmem0_WVALID && m_axi_gmem0_WREADY)
