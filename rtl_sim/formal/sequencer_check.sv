@@ -55,7 +55,8 @@ module sequencer_check
   sequencer #(
     .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
   ) dut (
-    .clk_i, .rst_i, .start_i, .layer_i(layer), .busy_o(busy), .pass_re_o(pass_re), .pass_addr_o(pass_addr), .pass_i, .tap_addr_o(tap_addr),
+    .clk_i, .rst_i, .start_i, .layer_i(layer), .busy_o(busy), .pass_re_o(pass_re),
+    .pass_addr_o(pass_addr), .pass_i, .tap_addr_o(tap_addr),
     .tap_i(tap_table[tap_addr[TW-1:0]]), .half_full_i(half_full), .half_release_o(half_release),
     .weights_loaded_i(loaded), .held_i, .released_i, .valid_o(valid), .first_o(first),
     .last_o(last), .gamma_o(gamma), .word_o(word), .dy_o(dy), .dx_o(dx), .skew_o(skew),

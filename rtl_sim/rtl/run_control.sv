@@ -1,5 +1,6 @@
 // Runs a program: waits for its tables, then one layer after the other, each once its descriptor is
-// judged; keeps the counters; on an error stops everything, lets the memory ports come to rest and ends.
+// judged; keeps the counters; on an error stops everything, lets the memory ports come to rest and
+// ends.
 `default_nettype none
 
 module run_control

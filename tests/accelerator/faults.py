@@ -140,20 +140,48 @@ FAULTS = {
 }
 
 
+def two_ends(taps: int, count: int) -> Edit:
+    """Two emissions of a pass each: the first ends with a lane that is skipped, the second has
+    ``taps · count`` steps.
+    """
+
+    def change(passes: list[PassRecord]) -> list[PassRecord]:
+        whole, rest = passes
+        return [
+            replace(rest, phase_begin=1, emit_begin=1, emit_end=1, tile_end=0),
+            replace(whole, emit_begin=1, emit_end=1, tile_end=1, tap_count=taps, count=count),
+        ]
+
+    return in_passes(2, change)
+
+
+UNUSUAL = {
+    f"ends of emissions {taps * count} steps apart": Fault(
+        "encode", two_ends(taps, count), ErrorCode.NONE, 0
+    )
+    for taps, count in (
+        *((13, 2), (9, 3), (7, 4), (10, 3), (8, 4), (11, 3), (17, 2), (7, 5), (9, 4)),
+        *((19, 2), (13, 3), (10, 4)),
+    )
+}
+"""What no compiler would write, and is run all the same."""
+
+
 @functools.cache
 def compiled(transform: str) -> Compiled:
     return compile_transform(random_model(seed=7, filters=5), transform, SIZE, ODD)
 
 
 def damaged(name: str) -> Program:
-    fault = FAULTS[name]
+    fault = {**FAULTS, **UNUSUAL}[name]
     return fault.edit(compiled(fault.transform).program)
 
 
 @functools.cache
 def fault_case(name: str) -> Case:
     """The fault in a window, judged by the machine: as :data:`FAULTS` says."""
-    fault, built = FAULTS[name], compiled(FAULTS[name].transform)
+    fault = {**FAULTS, **UNUSUAL}[name]
+    built = compiled(fault.transform)
     rng = np.random.default_rng(3)
     values = rng.integers(0, 250, built.memory.input.shape)
     window = np.full(built.memory.bytes + (1 << 16), 0xA5, np.uint8)

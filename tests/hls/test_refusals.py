@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.accelerator.damage import MEMORY_BYTES, ODD, differences, random_case
-from tests.accelerator.faults import FAULTS, fault_case
+from tests.accelerator.faults import FAULTS, UNUSUAL, fault_case
 from tests.hls.programs import TINY, Bench
 from xlic.accelerator import isa
 from xlic.accelerator.isa import BEAT_BYTES, ErrorCode
@@ -180,7 +180,7 @@ def device():
     return NativeDevice(ODD, MEMORY_BYTES)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *UNUSUAL])
 def test_faults_end_as_on_the_reference_machine(device, fault):
     assert differences(fault_case(fault), device) == []
 

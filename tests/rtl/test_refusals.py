@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.accelerator.damage import MEMORY_BYTES, ODD, differences, random_case, with_fields
-from tests.accelerator.faults import FAULTS, fault_case
+from tests.accelerator.faults import FAULTS, UNUSUAL, fault_case
 from tests.sim.models import random_model
 from xlic.accelerator.compiler import compile_transform
 from xlic.accelerator.driver import Driver
@@ -283,7 +283,7 @@ def device(verilator):
     device.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *UNUSUAL])
 def test_faults_end_as_on_the_reference_machine(device, fault):
     assert differences(fault_case(fault), device) == []
 
