@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from xlic.accelerator.sources import RTL_DIR
+from xlic.sources import RTL_DIR
 
 pytestmark = pytest.mark.rtl
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xlic.accelerator.isa import DESIGN_CHOICES, DESIGN_RANGES
-from xlic.errors import InputError
+from xlic.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Design:
     """Parameters of the accelerator, see docs/accelerator.md.
 
     Raises:
-        InputError: a value that the design cannot take.
+        ParameterError: a value that the design cannot take.
     """
 
     pof: int = 16
@@ -30,14 +30,15 @@ class Design:
         for name, allowed in DESIGN_CHOICES.items():
             value = getattr(self, name.lower())
             if value not in allowed:
-                raise InputError(
-                    f"a design with {name.lower()} {value} cannot be built; "
-                    f"{name.lower()} is one of {', '.join(map(str, allowed))}"
+                raise ParameterError(
+                    f"a design with {{}} {value} cannot be built; "
+                    f"{{}} is one of {', '.join(map(str, allowed))}",
+                    *(name.lower(), name.lower()),
                 )
         for name, (least, most) in DESIGN_RANGES.items():
             value = getattr(self, name.lower())
             if not least <= value <= most:
-                raise InputError(f"{name.lower()} {value} must be {least} … {most}")
+                raise ParameterError(f"{{}} {value} must be {least} … {most}", name.lower())
 
     @property
     def macs(self) -> int:
