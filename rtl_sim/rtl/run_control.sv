@@ -1,19 +1,23 @@
 // Runs a program: waits for its tables, then one layer after the other, each once its descriptor is
 // judged; keeps the counters; on an error stops everything, lets the memory ports come to rest and
-// ends.
+// ends. If memory does not answer for 2^WATCHDOG cycles the end is told (done_o), but it stays busy
+// until the ports are at rest (ready_o).
 `default_nettype none
 
 module run_control
   import xlic_isa_pkg::*;
-(
+#(
+  parameter int WATCHDOG = 18
+) (
   input  wire logic          clk_i,
   input  wire logic          rst_i,
   input  wire logic          start_i,
   output logic               busy_o,
-  output logic               done_o,         // one cycle
+  output logic               done_o,         // one cycle: the end is told
+  output logic               ready_o,        // one cycle: the next start may come
   output logic               unit_rst_o,     // everything but the memory ports
   output logic               unit_start_o,   // the program loader's start
-  output logic               flush_o,        // memory ports: come to rest
+  output logic               flush_o,        // memory ports: come to rest and stay there
   input  wire logic          ports_idle_i,
   input  wire logic          progress_i,     // something moved
   // Program loader.
@@ -61,17 +65,17 @@ module run_control
   logic [3:0] layer;
   logic [3:0] fetch_beat;
   logic [127:0] layers [MAX_LAYERS * LAYER_BEATS];
-  logic error_now, running, refused;
+  logic error_now, running, refused, told;
   logic [3:0] code_now;
   logic [31:0] counters [MAX_LAYERS * COUNTER_WORDS];
   logic [31:0] count [COUNTER_WORDS];
-  logic [18:0] quiet;  // cycles without progress
+  logic [WATCHDOG:0] quiet;  // cycles without progress
   logic [3:0] settle, write_index;
 
   assign unit_start_o  = state == RESET && settle == 4'd1;
   assign unit_rst_o    = rst_i || state == IDLE || (state == RESET && settle != 4'd1)
                        || state == ABORT || state == REST;
-  assign flush_o       = state == ABORT;
+  assign flush_o       = !running;
   assign busy_o        = state != IDLE;
   assign layer_start_o = state == BEGIN_LAYER;
 
@@ -88,7 +92,7 @@ module run_control
     else if (loaded_i && refused && layer_bad_i) code_now = ERR_LAYER;
     else if (loaded_i && refused && layer_outside_i) code_now = ERR_WINDOW;
     else if (loaded_i && refused) code_now = ERR_PASS;
-    else if (quiet[18]) code_now = ERR_STALL;
+    else if (quiet[WATCHDOG]) code_now = ERR_STALL;
     else begin
       code_now  = ERR_NONE;
       error_now = 1'b0;
@@ -96,9 +100,10 @@ module run_control
   end
 
   always_ff @(posedge clk_i) begin
-    done_o <= 1'b0;
-    quiet  <= progress_i || !busy_o || quiet[18] || layer_start_o ? '0 : quiet + 1'b1;
-    if (busy_o) cycles_o <= cycles_o + 1'b1;
+    done_o  <= 1'b0;
+    ready_o <= 1'b0;
+    quiet   <= progress_i || !busy_o || quiet[WATCHDOG] || layer_start_o ? '0 : quiet + 1'b1;
+    if (busy_o && !told) cycles_o <= cycles_o + 1'b1;
     settle <= settle + 1'b1;
     case (state)
       IDLE: if (start_i) begin
@@ -109,6 +114,7 @@ module run_control
         layers_done_o <= '0;
         cycles_o      <= 32'd1;
         layer         <= '0;
+        told          <= 1'b0;
       end
       RESET: if (settle == 4'd1) state <= LOAD;
       LOAD: if (tables_ok_i) begin
@@ -147,18 +153,27 @@ module run_control
         end
       end
       FINISH: if (loaded_i && ports_idle_i) begin
-        state  <= IDLE;
-        done_o <= 1'b1;
+        state   <= IDLE;
+        done_o  <= 1'b1;
+        ready_o <= 1'b1;
       end
-      ABORT: if (ports_idle_i || quiet[18]) state <= REST;
+      // Memory that never answers must not keep the error back, but the next run has to wait.
+      ABORT: if (ports_idle_i) begin
+        state <= REST;
+      end else if (quiet[WATCHDOG]) begin
+        done_o <= !told;
+        told   <= 1'b1;
+      end
       default: begin  // REST
-        state  <= IDLE;
-        done_o <= 1'b1;
+        state   <= IDLE;
+        done_o  <= !told;
+        ready_o <= 1'b1;
       end
     endcase
     if (running && error_now) begin
       state         <= ABORT;
       done_o        <= 1'b0;
+      ready_o       <= 1'b0;
       error_o       <= code_now;
       error_layer_o <= loader_error_i ? '0 : layer;
     end
@@ -169,6 +184,8 @@ module run_control
       layers_done_o <= '0;
       cycles_o      <= '0;
       done_o  <= 1'b0;
+      ready_o <= 1'b0;
+      told    <= 1'b0;
       quiet   <= '0;
     end
   end

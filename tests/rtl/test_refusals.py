@@ -10,7 +10,7 @@ from tests.accelerator.faults import FAULTS, UNUSUAL, fault_case
 from tests.sim.models import random_model
 from xlic.accelerator.compiler import compile_transform
 from xlic.accelerator.driver import Driver
-from xlic.accelerator.isa import BEAT_BYTES, WATCHDOG_CYCLES, Control, ErrorCode, Info, Register
+from xlic.accelerator.isa import BEAT_BYTES, Control, ErrorCode, Info, Register
 from xlic.accelerator.timing import MemoryTiming
 from xlic.accelerator.verilated import MemoryFault, open_verilated
 from xlic.rungs.int16 import Int16Rung
@@ -236,32 +236,6 @@ def test_writes_that_memory_refuses(bench, response):
     bench.device.set_fault("gmem0", None)
     assert (code, layer) == (ErrorCode.WRITE, 1)
     assert bench.runs_soundly()
-
-
-@pytest.mark.parametrize(
-    ("port", "fault"),
-    [
-        ("gmem0", MemoryFault(hang_after_reads=100)),
-        ("gmem1", MemoryFault(hang_after_reads=100)),
-        ("gmem0", MemoryFault(hang_after_writes=20)),
-    ],
-    ids=["maps", "program", "writes"],
-)
-def test_memory_that_stops_answering_is_told_after_the_watchdog(port, fault):
-    bench = Bench()
-    # That the interrupt comes while transactions are open is against the rules, and the point here.
-    bench.device.strict = False
-    bench.device.set_fault(port, fault)
-    bench.driver._prepare(bench.compiled.memory.program, bench.compiled.memory.beats)
-    bench.device.write(Register.CONTROL, 1 << Control.START)
-    assert bench.device.wait(3 * WATCHDOG_CYCLES)
-    assert bench.device.read(Register.INFO + 4 * Info.ERROR) == ErrorCode.STALL
-    # Transactions that memory never answered cannot be brought to an end: only a reset helps.
-    bench.device.set_fault(port, None)
-    bench.device.reset()
-    bench.load()
-    assert bench.runs_soundly()
-    bench.device.close()
 
 
 @pytest.mark.parametrize("after", [3, 40, 200, 700, 1500, 4000])
