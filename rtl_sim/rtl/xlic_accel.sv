@@ -324,7 +324,7 @@ module xlic_accel
   logic step_valid, wait_load, wait_weight, wait_store;
   logic [1023:0] layer;
   logic [5:0] conv_saturations, activation_saturations;
-  logic load_done, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting;
+  logic load_done, fill_we, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting;
   // The layer has come to rest: steps, drain and memory.
   assign layer_idle = !checking && load_done && !sequencer_busy && !drain_busy && !drain_pending
                    && store_idle && maps_idle;
@@ -365,7 +365,7 @@ module xlic_accel
   );
 
   // ---- input
-  logic fill_we, fill_half, half_release;
+  logic fill_half, half_release;
   logic [1:0] half_full;
   logic [RW-1:0] fill_bank;
   logic [IW-1:0] fill_addr;

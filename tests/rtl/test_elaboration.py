@@ -87,8 +87,8 @@ FAULTS = {
         r"selection is not empty: .*dlatch",
     ),
     "case that is not complete": (
-        "run_control.sv",
-        "      default: block_words = 16'd8;\n",
+        "layer_checker.sv",
+        "      default: block_words = 19'd8;\n",
         "      default: ;\n",
         r"logic loop",
     ),
