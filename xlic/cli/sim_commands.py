@@ -133,8 +133,8 @@ def encode(image: str, stream: str | None, model: str | None, lmbda: str, verbos
         data = compress(run.output, size, tables)
     write_output(target, data)
     say(
-        f"{output_name(target)}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
-        f"{sum(run.saturations.values())} saturations"
+        f"{output_name(target)}: {len(data)} bytes, "
+        f"{8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, {sum(run.saturations.values())} saturations"
     )
     if verbose:
         for line in quality_lines(pixels, rung.synthesize(run.output, size).output, len(data)):
