@@ -15,6 +15,7 @@ import pytest
 
 from tests.sim.models import random_model
 from xlic.accelerator import measure
+from xlic.cli import common, measured
 from xlic.cli import main as module
 from xlic.cli.main import main
 from xlic.cli.verdict import Verdict
@@ -177,9 +178,8 @@ class TestAMismatch:
         def fails(*_):
             raise failure
 
-        for name in ("print_table", "print_json"):
-            monkeypatch.setattr(f"xlic.cli.common.{name}", fails)
-        monkeypatch.setattr("xlic.cli.measured.print_table", fails)
+        monkeypatch.setattr(common, "print_json", fails)
+        monkeypatch.setattr(measured, "print_table", fails)
         assert main([*wrong, *arguments]) == ExitStatus.MISMATCH
         err = capsys.readouterr().err
         assert "gdn_1 differ from the simulation" in err
