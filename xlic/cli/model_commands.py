@@ -236,15 +236,17 @@ def decompress(
 
     OUTPUT_FILE is INPUT_FILE with .png appended, if not given.
     """
-    from xlic.cli.common import STREAM_LIMIT, check_output
+    from xlic.cli.common import STREAM_LIMIT, check_output, note_without_checksum
     from xlic.files import read_bytes
     from xlic.images import write_png
 
     verbose, path = _resolve(verbose, model_path)
     target = output_file or f"{input_file}.png"
     check_output(target, input_file)
-    picture = _codec(path).decompress(read_bytes(input_file, STREAM_LIMIT))
+    data = read_bytes(input_file, STREAM_LIMIT)
+    picture = _codec(path).decompress(data)
     write_png(target, picture)
+    note_without_checksum(input_file, data)
     if verbose:
         click.echo(f"{target}: {picture.shape[1]}×{picture.shape[0]}")
 

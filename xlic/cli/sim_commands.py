@@ -15,6 +15,7 @@ from xlic.cli.common import (
     console,
     counted,
     find_images,
+    note_without_checksum,
     parse_size,
     print_json,
     print_line,
@@ -154,9 +155,11 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
     tables = _tables(quantized, model)
     with progress_shown() as progress:
         progress("range decoder", 0, 0)
-        symbols, size = decompress(read_bytes(stream, STREAM_LIMIT), tables)
+        data = read_bytes(stream, STREAM_LIMIT)
+        symbols, size = decompress(data, tables)
         run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
     write_png(target, run.output)
+    note_without_checksum(stream, data)
     say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
 
 
