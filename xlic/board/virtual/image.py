@@ -7,11 +7,11 @@ keys, comes in a second archive that is appended (:mod:`xlic.board.virtual.keys`
 from __future__ import annotations
 
 import gzip
+import logging
 import lzma
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -21,10 +21,18 @@ from xlic.accelerator.sources import ROOT
 from xlic.board.virtual.cpio import Archive
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.layout import device_tree_values
-from xlic.board.virtual.packages import ARCHITECTURE, Packages, fetch_packages
+from xlic.board.virtual.packages import (
+    ARCHITECTURE,
+    DamagedPackageError,
+    Packages,
+    fetch_packages,
+)
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import Progress
+
+_log = logging.getLogger(__name__)
 
 SOURCES = ROOT / "board" / "virtual"
 _ISA = ROOT / "hls"
@@ -66,6 +74,14 @@ def build_image(progress: Progress | None = None) -> Image:
     require_tools(BUILD_TOOLS)
     told = progress or (lambda *_: None)
     packages = fetch_packages(progress=told)
+    try:
+        return _image_of(packages, told)
+    except DamagedPackageError as error:
+        _log.warning("xlic: %s is fetched again: %s", packages.folder, error)
+        return _image_of(fetch_packages(update=True, progress=told), told)
+
+
+def _image_of(packages: Packages, told: Progress) -> Image:
     files = sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.suffix != ".md")
     if not files:
         raise InputError(
@@ -93,8 +109,7 @@ class _Build:
         self._kernel = packages.kernel
 
     def run(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="xlic-board-") as temporary:
-            work = Path(temporary)
+        with scratch_folder() as work:
             self._unpack(f"linux-image-{self._kernel}", work / "kernel")
             shutil.copy(
                 work / "kernel" / "boot" / f"vmlinuz-{self._kernel}", self._folder / "Image"
