@@ -108,7 +108,8 @@ def fault_of(folder: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return f"it has no {MANIFEST}"
     try:
-        files = {str(name): (int(size), str(sha)) for name, (size, sha) in json.loads(text)["files"].items()}
+        listed = json.loads(text)["files"].items()
+        files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in listed}
     except (ValueError, TypeError, KeyError, AttributeError):
         return f"its {MANIFEST} is damaged"
     for name, (size, sha256) in files.items():

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xlic.errors import InputError, XlicError
+from xlic.errors import DiskFullError, InputError, XlicError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SAID = re.compile("|".join(re.escape(os.strerror(number)) for number in _FULL), re.IGNORECASE)
@@ -28,27 +28,38 @@ _PREFIX = "xlic-work-"
 
 @contextmanager
 def full_disk_told(folders: Mapping[Path, str]) -> Iterator[None]:
-    """Turn an error within the block into one that names the full disk, if there is one.
+    """Around programs: turn their error into one that names the full disk, if there is one.
 
     Args:
         folders: that are written to within, and the environment variable that moves each.
 
     Raises:
-        InputError: one of them has no room.
+        DiskFullError: one of them has no room.
     """
     try:
         yield
+    except DiskFullError:
+        raise
     except (XlicError, OSError) as error:
         full = {folder: name for folder, name in folders.items() if is_full(folder)}
         if not full and not _tells_of_a_full_disk(error):
             raise
-        # Who ran into the end of a disk has removed its part by now; maybe it names the folder.
+        # Who ran into the end of a disk may have removed its part by now, and name the folder.
         named = {folder: name for folder, name in folders.items() if str(folder) in str(error)}
         blamed = full or named or folders
-        raise InputError(
+        raise DiskFullError(
             f"no room left in {' or '.join(map(str, blamed))}; set {' or '.join(blamed.values())} "
             f"to a folder with room ({error})"
         ) from error
+
+
+def cannot_write(folder: Path, error: OSError) -> InputError:
+    """What to raise where this machine cannot write into a folder of its own."""
+    remedy = "choose another folder"
+    if folder.resolve().is_relative_to(Path(tempfile.gettempdir()).resolve()):
+        remedy = "set TMPDIR to a folder with room"
+    text = f"cannot write into {folder}: {error.strerror or error}; {remedy}"
+    return (DiskFullError if error.errno in _FULL else InputError)(text)
 
 
 def is_full(folder: Path) -> bool:
@@ -65,11 +76,11 @@ def require_room(folder: Path, size: int, variable: str) -> None:
         variable: the environment variable that moves it.
 
     Raises:
-        InputError: there is less.
+        DiskFullError: there is less.
     """
     left = _left(folder)
     if left < size:
-        raise InputError(
+        raise DiskFullError(
             f"no room in {folder}: {size >> 20} MB are needed, {left >> 20} are left; "
             f"set {variable} to a folder with room"
         )
@@ -86,10 +97,10 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         parent: where; None takes the system's folder for such, ``$TMPDIR``.
 
     Raises:
-        InputError: there is no room.
+        DiskFullError: what is written within the block finds no room.
     """
     root = Path(tempfile.gettempdir() if parent is None else parent)
-    with full_disk_told({root: "TMPDIR"}):
+    try:
         _sweep(root)
         folder, lock = _locked_folder(root)
         try:
@@ -97,6 +108,11 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
+    except OSError as error:
+        # One of xlic's own may tell of another machine's disk, and passes.
+        if error.errno not in _FULL:
+            raise
+        raise cannot_write(root, error) from error
 
 
 def sync(path: Path, *, inner: bool = True) -> None:

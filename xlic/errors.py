@@ -20,6 +20,10 @@ class InputError(XlicError):
     """An argument, image, size or option is unusable."""
 
 
+class DiskFullError(InputError):
+    """This machine has no room for what must be written; never a failure of board or build."""
+
+
 class FormatError(InputError):
     """A file or stream is damaged, truncated, hostile or of another version."""
 

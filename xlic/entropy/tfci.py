@@ -23,7 +23,8 @@ key        type        value
 
 The entries come in any order. Any other feature or field is refused: nothing writes one, and a
 damaged key or tag would else take the checksum away unnoticed. TensorFlow passes over what it does
-not know, and therefore reads files with ``CRC``. Sources: ``tensorflow/core/example/{example,feature}.proto``, tensorflow-compression 2.14
+not know, and therefore reads files with ``CRC``. Sources:
+``tensorflow/core/example/{example,feature}.proto``, tensorflow-compression 2.14
 ``python/util/packed_tensors.py``, and the encoding page of protobuf.dev.
 """
 
