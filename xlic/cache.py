@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xlic.disk import full_disk_told, sync
+from xlic.disk import LITTLE, full_disk_told, require_room, sync
 from xlic.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -68,6 +68,8 @@ def publish(folder: Path, fill: Callable[[Path], None]) -> None:
     temporary = _empty_beside(folder)
     disks = {folder.parent: "XDG_CACHE_HOME", Path(tempfile.gettempdir()): "TMPDIR"}
     try:
+        for disk, variable in disks.items():
+            require_room(disk, LITTLE, variable)
         # Looked at while what fills the disk is still there.
         with full_disk_told(disks):
             fill(temporary)

@@ -21,7 +21,7 @@ from xlic.errors import DiskFullError, InputError, XlicError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SAID = re.compile("|".join(re.escape(os.strerror(number)) for number in _FULL), re.IGNORECASE)
 """What programs say, too: the messages of the C library, where they are in English."""
-_LITTLE = 1 << 20
+LITTLE = 1 << 20
 """A disk with fewer bytes left counts as full: what did not fit was larger than what is left."""
 _PREFIX = "xlic-work-"
 
@@ -64,7 +64,7 @@ def cannot_write(folder: Path, error: OSError) -> InputError:
 
 def is_full(folder: Path) -> bool:
     """Whether there is hardly any room."""
-    return _left(folder) < _LITTLE
+    return _left(folder) < LITTLE
 
 
 def require_room(folder: Path, size: int, variable: str) -> None:
@@ -81,7 +81,7 @@ def require_room(folder: Path, size: int, variable: str) -> None:
     left = _left(folder)
     if left < size:
         raise DiskFullError(
-            f"no room in {folder}: {size >> 20} MB are needed, {left >> 20} are left; "
+            f"no room in {folder}: {size / 1e6:.0f} MB are needed, {left / 1e6:.1f} are left; "
             f"set {variable} to a folder with room"
         )
 

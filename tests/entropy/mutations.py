@@ -49,7 +49,7 @@ KINDS: tuple[Callable[[bytearray, random.Random], None], ...] = (
 
 
 def mutations(data: bytes, count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """So many damaged copies of ``data`` and the name of the damage; half near the container's ends.
+    """Damaged copies of ``data``, and of what kind each is; half near the ends of the container.
 
     A stream is nearly all of a file, so that damage drawn evenly would seldom meet its container.
     """
