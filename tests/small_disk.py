@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-_UNSHARE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
+_UNSHARE = (
+    ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
+)
 
 
 @cache

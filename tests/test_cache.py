@@ -1,4 +1,4 @@
-"""The cache: what is damaged is made again, what killed processes left goes, full disks are told."""
+"""The cache: what is damaged is made again, leftovers go, full disks are told."""
 
 from __future__ import annotations
 

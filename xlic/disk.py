@@ -1,4 +1,4 @@
-"""Disks: a full one is told by its name, what was written lies on it, and nothing is left behind.
+"""Disks: a full one is named, what was written is on it, and nothing is left behind.
 
 A compiler or apt-get on a full disk says anything, or nothing, as its own log found no room either.
 So what fails while a program writes into a folder is looked at again: is there room?

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xlic.disk import sync
 from xlic.errors import InputError
 from xlic.files import Progress, atomic_path, find_files
 
@@ -29,25 +30,32 @@ NamedPath = tuple[str, Path]
 STREAM_LIMIT = 1 << 28
 """Bytes of the largest stream read: four per pixel of the largest image."""
 
+_PAGE = 4096
 _QUIET_S = 2.0
 _EVERY_S = 5.0
 _UNBOUNDED = 10_000
 
 
-def find_images(pattern: str, option: str) -> list[NamedPath]:
-    """Files that a glob pattern matches (``**`` goes into folders), each with a short name.
+def find_images(patterns: str | Sequence[str], option: str) -> list[NamedPath]:
+    """Files that glob patterns match (``**`` goes into folders), each with a short name.
 
     Args:
-        pattern: the glob; ``~`` is the home folder, as a quoted pattern keeps it from the shell.
-        option: where it came from, for the message.
+        patterns: one or several; ``~`` is the home folder, as a quoted pattern keeps it from the
+            shell. Files are in the order of the patterns, then of their names, each once.
+        option: where they came from, for the message.
 
     Raises:
-        InputError: none match.
+        InputError: one matches nothing.
     """
-    # Path.expanduser raises where there is no such user; this leaves the text alone.
-    paths = find_files(os.path.expanduser(pattern), option)  # noqa: PTH111
-    names = [path.name for path in paths]
-    return [(path.name if names.count(path.name) == 1 else str(path), path) for path in paths]
+    paths: dict[str, Path] = {}
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+        # Path.expanduser raises where there is no such user; this leaves the text alone.
+        for path in find_files(os.path.expanduser(pattern), option):  # noqa: PTH111
+            paths.setdefault(os.path.realpath(path), path)
+    names = [path.name for path in paths.values()]
+    return [
+        (path.name if names.count(path.name) == 1 else str(path), path) for path in paths.values()
+    ]
 
 
 def check_output(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
@@ -87,11 +95,14 @@ def require_writable(out: str | os.PathLike[str]) -> None:
     """Try whether a file can be written there, without touching what is there.
 
     Raises:
-        InputError: it cannot.
+        InputError: it cannot, or there is hardly any room.
     """
-    with suppress(_UntouchedError), atomic_path(out):
+    with suppress(_UntouchedError), atomic_path(out) as temporary:
         if Path(out).is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if temporary.name != Path(out).name:
+            temporary.write_bytes(bytes(_PAGE))
+            sync(temporary)
         raise _UntouchedError
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from xlic import __version__
+from xlic.cli.repeats import refuse_repeats
 from xlic.errors import XlicError
 from xlic.exit_status import ExitStatus
 
@@ -48,7 +49,7 @@ class _LazyGroup(click.Group):
         # A function named like a built-in would hide it.
         function = f"{cmd_name}_" if hasattr(builtins, cmd_name) else cmd_name
         command: click.Command = getattr(module, function)
-        return command
+        return refuse_repeats(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

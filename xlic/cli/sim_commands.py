@@ -175,8 +175,20 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
     help="Float weights or quantized model; repeat for several. Those of one LABEL make one "
     "rate–distortion curve.  [default: the shipped models]",
 )
-@click.option("--images", "pattern", required=True, metavar="GLOB", help="Images to judge by.")
-@click.option("--calibrate", metavar="GLOB", help="Images to quantize float weights with.")
+@click.option(
+    "--images",
+    "patterns",
+    required=True,
+    multiple=True,
+    metavar="GLOB",
+    help="Images to judge by; repeat for several patterns.",
+)
+@click.option(
+    "--calibrate",
+    multiple=True,
+    metavar="GLOB",
+    help="Images to quantize float weights with; repeat for several patterns.",
+)
 @click.option(
     "--rung",
     "rungs",
@@ -197,8 +209,8 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
 @click.option("--plot", metavar="OUT.png", help="Draw the rate–distortion plot.")
 def eval_(
     sources: tuple[str, ...],
-    pattern: str,
-    calibrate: str | None,
+    patterns: tuple[str, ...],
+    calibrate: tuple[str, ...],
     rungs: tuple[str, ...],
     float_weights: tuple[str, ...],
     json_path: str | None,
@@ -219,10 +231,10 @@ def eval_(
     from xlic.rungs.registry import REAL_RUNGS
 
     rungs = rungs or ("sim",)
-    if calibrate is not None and not set(rungs) - set(REAL_RUNGS):
+    if calibrate and not set(rungs) - set(REAL_RUNGS):
         raise InputError(f"--rung {rungs[0]} needs no --calibrate; leave it out or add --rung sim")
-    paths = find_images(pattern, "--images")
-    calibration = None if calibrate is None else find_images(calibrate, "--calibrate")
+    paths = find_images(patterns, "--images")
+    calibration = None if not calibrate else find_images(calibrate, "--calibrate")
     if not sources:
         sources = tuple(f"shipped={shipped.model_path(lmbda)}" for lmbda in LAMBDAS)
     labelled = [_labelled(source) for source in sources]
@@ -266,10 +278,12 @@ def eval_(
 @click.option("--weights", required=True, metavar="W", help="Float weights, file or folder.")
 @click.option(
     "--calibrate",
-    "pattern",
+    "patterns",
     required=True,
+    multiple=True,
     metavar="GLOB",
-    help="Several photographs, not those that the model will be judged on.",
+    help="Several photographs, not those that the model will be judged on; repeat for several "
+    "patterns.",
 )
 @click.option("--out", required=True, metavar="Q", help="The quantized model, a .safetensors file.")
 @click.option(
@@ -281,7 +295,12 @@ def eval_(
 @click.option("--channels", is_flag=True, help="Report on every channel too.")
 @_JSON
 def quantize(
-    weights: str, pattern: str, out: str, headroom: float | None, channels: bool, as_json: bool
+    weights: str,
+    patterns: tuple[str, ...],
+    out: str,
+    headroom: float | None,
+    channels: bool,
+    as_json: bool,
 ) -> None:
     """Make an INT16 model: integers, tables and identities in one file.
 
@@ -297,7 +316,7 @@ def quantize(
     from xlic.quantization.report import count_saturations, quantization_report
     from xlic.weights import load_weights
 
-    paths = find_images(pattern, "--calibrate")
+    paths = find_images(patterns, "--calibrate")
     check_output(out, weights, *(path for _, path in paths))
     floats = load_weights(weights)
     with progress_shown() as progress:
