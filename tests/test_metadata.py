@@ -47,9 +47,9 @@ def saved(kind, path, monkeypatch, **changes):
 def test_a_lambda_that_is_none_is_refused_by_its_name(kind, value, tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
     saved(kind, path, monkeypatch, **{"lambda": value})
-    with pytest.raises(FormatError, match="lambda is .*, must be a number above 0"):
+    with pytest.raises(FormatError, match=r"lambda is .*, must be a number above 0"):
         kind[1](path)
-    with pytest.raises(FormatError, match="lambda is .*nothing is written"):
+    with pytest.raises(FormatError, match=r"lambda is .*nothing is written"):
         kind[0](tmp_path / "other", **{"lambda": value})
     assert not (tmp_path / "other").exists()
 

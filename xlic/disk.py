@@ -42,7 +42,7 @@ def full_disk_told(folders: Mapping[Path, str]) -> Iterator[None]:
         raise
     except (XlicError, OSError) as error:
         full = {folder: name for folder, name in folders.items() if is_full(folder)}
-        if not full and not _tells_of_a_full_disk(error):
+        if not full and not _is_of_a_full_disk(error):
             raise
         # Who ran into the end of a disk may have removed its part by now, and name the folder.
         named = {folder: name for folder, name in folders.items() if str(folder) in str(error)}
@@ -65,6 +65,11 @@ def cannot_write(folder: Path, error: OSError) -> InputError:
 def is_full(folder: Path) -> bool:
     """Whether there is hardly any room."""
     return _left(folder) < LITTLE
+
+
+def tells_of_a_full_disk(text: str) -> bool:
+    """Whether a program says that there is no room."""
+    return _SAID.search(text) is not None
 
 
 def require_room(folder: Path, size: int, variable: str) -> None:
@@ -171,6 +176,6 @@ def _left(folder: Path) -> int:
     return found.f_bavail * found.f_frsize if found.f_blocks else 1 << 62
 
 
-def _tells_of_a_full_disk(error: BaseException) -> bool:
+def _is_of_a_full_disk(error: BaseException) -> bool:
     number = error.errno if isinstance(error, OSError) else None
-    return number in _FULL or _SAID.search(str(error)) is not None
+    return number in _FULL or tells_of_a_full_disk(str(error))

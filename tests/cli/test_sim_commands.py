@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from tests.cli.test_main import error_line
 from tests.evaluation.small import FILTERS, photo, small_model, small_weights
+from tests.small_disk import run_beside_small_disk
 from xlic import shipped
 from xlic.cli import sim_commands
 from xlic.cli.common import (
@@ -596,3 +597,24 @@ class TestProgress:
             "xlic: layer (7/15)",
             "xlic: layer (12/15)",
         ]
+
+
+EVAL = """
+import sys
+from xlic.cli import sim_commands
+from xlic.cli.main import main
+sim_commands._evaluate = lambda *_: sys.exit("it ran")
+sys.exit(main(["eval", "--images", "PICTURE", "OPTION", "OUT"]))
+"""
+
+
+@pytest.mark.parametrize(("option", "out"), [("--json", "x.json"), ("--plot", "x.png")])
+def test_an_output_on_a_full_disk_is_refused_before_the_work(tmp_path, option, out):
+    picture, disk = tmp_path / "p.png", tmp_path / "disk"
+    write_png(picture, photo(20, 30))
+    code = EVAL.replace("PICTURE", str(picture)).replace("OPTION", option)
+    code = code.replace("OUT", str(disk / out))
+    done = run_beside_small_disk(code, disk, "64k", {}, used="64k")
+    assert done.returncode == 2
+    assert f"cannot write {disk / out}: No space left on device" in done.stderr
+    assert "it ran" in run_beside_small_disk(code, disk, "64k", {}).stderr

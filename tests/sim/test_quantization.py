@@ -196,7 +196,9 @@ def test_a_file_of_another_version_or_kind_names_the_remedy(model, tmp_path):
         ("quantized", contract.VERSION + 1, "format version 2, .* make it with `xlic quantize`"),
         ("weights", 1, "'weights' file where a 'quantized' file is needed"),
     ):
-        save_container(path, kind=kind, version=version, arrays=model.arrays(), metadata={"filters": FILTERS})
+        save_container(
+            path, kind=kind, version=version, arrays=model.arrays(), metadata={"filters": FILTERS}
+        )
         with pytest.raises(FormatError, match=message):
             load_quantized(path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xlic.cache import cache_folder, fault_of, making, publish
+from xlic.disk import tells_of_a_full_disk
 from xlic.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -73,6 +75,14 @@ def cached_build(name: str, digest: str, build: Callable[[Path], None]) -> Path:
             publish(folder, build)
             _remove_unused(folder.parent, name)
     return folder
+
+
+def error_lines(text: str, most: int = 3) -> list[str]:
+    """The lines of what a compiler printed that say why it failed; that of a full disk first."""
+    lines = [line.strip() for line in text.splitlines()]
+    full = [line for line in lines if tells_of_a_full_disk(line)]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return ([*full[:1], *errors] or lines[-most:])[:most]
 
 
 def _is_usable(folder: Path) -> bool:

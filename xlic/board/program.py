@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from xlic.accelerator.builds import cached_build, digest_of
+from xlic.accelerator.builds import cached_build, digest_of, error_lines
 from xlic.accelerator.sources import ROOT
 from xlic.errors import BuildError, InputError, MissingToolError
 
@@ -62,7 +62,7 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIME)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            errors = error_lines(done.stderr, 1)
             raise BuildError(
                 f"{compiler} cannot compile {PROGRAM_DIR}: {(errors or ['no message'])[0]}"
             )

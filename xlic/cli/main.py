@@ -89,6 +89,9 @@ def cli(ctx: click.Context, verbose: bool, model_path: str | None) -> None:
         click.echo(ctx.get_help())
 
 
+refuse_repeats(cli)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
