@@ -147,8 +147,8 @@ def note_without_checksum(stream: str, data: bytes) -> None:
 
     if not has_checksum(data):
         say(
-            f"note: {stream} has no checksum, as files of TensorFlow; about one in twenty damaged "
-            "ones decodes to another picture unnoticed"
+            f"note: {stream} has no checksum, as files of TensorFlow; a few in a hundred damaged "
+            "ones decode to another picture unnoticed"
         )
 
 
