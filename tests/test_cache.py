@@ -274,6 +274,23 @@ def test_a_full_cache_is_told_by_its_folder_with_status_2(tmp_path, size, used):
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "TMPDIR"])
+def test_a_disk_that_was_full_for_a_moment_is_told_too(tmp_path, name):
+    # As compilers do: what did not fit is removed before they say that something went wrong.
+    disk = tmp_path / "disk"
+    code = MAKE.replace(
+        "    if status:",
+        f'    if "{name}" == "TMPDIR": status = subprocess.run("head -c 3000000 /dev/zero > '
+        '$TMPDIR/x; sleep 0.1; rm $TMPDIR/x; exit 1", shell=True).returncode\n'
+        '    import time; time.sleep(0.1)\n    (folder / "log").unlink()\n    if status:',
+    )
+    room = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    done = run_beside_small_disk(code, disk, "2m", room | {name: str(disk)})
+    assert done.returncode == 2
+    assert f"no room left in {disk}" in done.stderr
+    assert f"set {name} to a folder with room (the compiler failed: no output)" in done.stderr
+
+
 def test_a_full_cache_is_no_news_where_there_is_room(tmp_path):
     disk = tmp_path / "disk"
     done = run_beside_small_disk(MAKE, disk, "20m", {"XDG_CACHE_HOME": str(disk)})

@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _SAID = re.compile("|".join(re.escape(os.strerror(number)) for number in _FULL),
 """What programs say, too: the messages of the C library, where they are in English."""
 LITTLE = 1 << 20
 """A disk with fewer bytes left counts as full: what did not fit was larger than what is left."""
+_LOOK = 0.005
 _PREFIX = "xlic-work-"
 
 
@@ -36,21 +38,44 @@ def full_disk_told(folders: Mapping[Path, str]) -> Iterator[None]:
     Raises:
         DiskFullError: one of them has no room.
     """
+    found: set[Path] = set()
     try:
-        yield
+        with _watched(folders, found):
+            yield
     except DiskFullError:
         raise
     except (XlicError, OSError) as error:
-        full = {folder: name for folder, name in folders.items() if is_full(folder)}
+        full = {folder: name for folder, name in folders.items() if folder in found}
         if not full and not _is_of_a_full_disk(error):
             raise
-        # Who ran into the end of a disk may have removed its part by now, and name the folder.
         named = {folder: name for folder, name in folders.items() if str(folder) in str(error)}
         blamed = full or named or folders
         raise DiskFullError(
             f"no room left in {' or '.join(map(str, blamed))}; set {' or '.join(blamed.values())} "
             f"to a folder with room ({error})"
         ) from error
+
+
+@contextmanager
+def _watched(folders: Iterable[Path], found: set[Path]) -> Iterator[None]:
+    """Note folders that are full at any time: who runs into that removes what it has written."""
+    over = threading.Event()
+
+    def look() -> None:
+        found.update(folder for folder in folders if is_full(folder))
+
+    def watch() -> None:
+        while not over.wait(_LOOK):
+            look()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        look()
+        over.set()
+        watcher.join()
 
 
 def cannot_write(folder: Path, error: OSError) -> InputError:

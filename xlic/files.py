@@ -9,6 +9,7 @@ edited file cannot be mistaken for the one that was measured.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -41,6 +42,8 @@ MAX_FILE_BYTES = 1 << 30
 MAX_FILTERS = 4096
 """Channels of the largest model."""
 _MAX_LAMBDA = 1e9
+_PAGE = 4096
+_PROBE = "xlic-probe"
 
 
 @contextmanager
@@ -82,6 +85,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}; "
             "choose a folder that exists, is writable and has room"
         ) from error
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Try whether a file can be written there, without touching what is there.
+
+    Raises:
+        InputError: it cannot, or there is hardly any room.
+    """
+    with suppress(_UntouchedError), atomic_path(path) as temporary:
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if Path(path).is_file() or not Path(path).exists():
+            temporary.write_bytes(bytes(_PAGE))
+            sync(temporary)
+        raise _UntouchedError
+
+
+def require_writable_folder(folder: str | os.PathLike[str]) -> None:
+    """The same for files in a folder that may not be there yet; it is not made.
+
+    Raises:
+        InputError: so.
+    """
+    place = Path(os.path.realpath(folder))
+    while not place.exists():
+        place = place.parent
+    require_writable(place / _PROBE)
+
+
+class _UntouchedError(Exception):
+    """Leaves :func:`atomic_path` before anything is replaced."""
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -24,11 +24,15 @@ from xlic.cli.common import (
     find_images,
     progress_shown,
     refuse_overwrite,
-    require_writable,
 )
 from xlic.cli.main import main
 from xlic.errors import InputError
-from xlic.files import load_container, save_container
+from xlic.files import (
+    load_container,
+    require_writable,
+    require_writable_folder,
+    save_container,
+)
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
@@ -618,3 +622,21 @@ def test_an_output_on_a_full_disk_is_refused_before_the_work(tmp_path, option, o
     assert done.returncode == 2
     assert f"cannot write {disk / out}: No space left on device" in done.stderr
     assert "it ran" in run_beside_small_disk(code, disk, "64k", {}).stderr
+
+
+FOLDER = """
+from xlic.files import require_writable_folder
+require_writable_folder("PLACE")
+"""
+
+
+def test_a_folder_that_is_to_be_is_tried_on_its_disk_and_not_made(tmp_path):
+    require_writable_folder(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose a folder that exists"):
+        require_writable_folder(tmp_path / "file" / "b")
+    disk = tmp_path / "disk"
+    code = FOLDER.replace("PLACE", str(disk / "a" / "b"))
+    assert "No space left" in run_beside_small_disk(code, disk, "64k", {}, used="64k").stderr
+    assert run_beside_small_disk(code, disk, "64k", {}).returncode == 0

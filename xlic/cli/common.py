@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from xlic.disk import sync
 from xlic.errors import InputError
-from xlic.files import Progress, atomic_path, find_files
+from xlic.files import Progress, find_files, require_writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +28,6 @@ NamedPath = tuple[str, Path]
 STREAM_LIMIT = 1 << 28
 """Bytes of the largest stream read: four per pixel of the largest image."""
 
-_PAGE = 4096
 _QUIET_S = 2.0
 _EVERY_S = 5.0
 _UNBOUNDED = 10_000
@@ -89,21 +86,6 @@ def refuse_overwrite(out: str | os.PathLike[str], *inputs: str | os.PathLike[str
         for path in [Path(given, name) for name in RAW_FILES] if folder else [Path(given)]:
             if _same_file(Path(out), path):
                 raise InputError(f"{out} would overwrite {path}; give the output another name")
-
-
-def require_writable(out: str | os.PathLike[str]) -> None:
-    """Try whether a file can be written there, without touching what is there.
-
-    Raises:
-        InputError: it cannot, or there is hardly any room.
-    """
-    with suppress(_UntouchedError), atomic_path(out) as temporary:
-        if Path(out).is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        if temporary.name != Path(out).name:
-            temporary.write_bytes(bytes(_PAGE))
-            sync(temporary)
-        raise _UntouchedError
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -241,10 +223,6 @@ class _PlainProgress:
         if now >= self._next:
             self._next = now + _EVERY_S
             say(f"{what} ({done}/{total})" if total else f"{what} …")
-
-
-class _UntouchedError(Exception):
-    """Leaves :func:`xlic.files.atomic_path` before anything is replaced."""
 
 
 def _same_file(a: Path, b: Path) -> bool:

@@ -18,6 +18,8 @@ def refuse_repeats(command: click.Command) -> click.Command:
         # click takes from the arguments what it parses.
         _, _, order = command.make_parser(ctx).parse_args(args=list(args))
         for parameter, times in Counter(order).items():
+            if ctx.resilient_parsing:  # the shell completes a line
+                break
             if times > 1 and not _takes_several(parameter):
                 name = " / ".join(parameter.opts)
                 raise click.UsageError(f"{name} is given {times} times, takes one value", ctx)

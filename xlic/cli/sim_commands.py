@@ -23,11 +23,11 @@ from xlic.cli.common import (
     progress_shown,
     read_images,
     refuse_overwrite,
-    require_writable,
     say,
     write_json_file,
 )
 from xlic.errors import InputError
+from xlic.files import require_writable, require_writable_folder
 from xlic.rungs.registry import RUNG_NAMES
 from xlic.shipped import LAMBDAS
 
@@ -82,6 +82,7 @@ def demo(
         refuse_overwrite(file, source, model, weights)
         if Path(out).exists():
             require_writable(file)
+    require_writable_folder(out)
     loaded = read_image(source)
     quantized = _quantized(model, weights, lmbda)
     floats = float_weights_of(quantized, () if weights is None else (weights,))
