@@ -9,27 +9,27 @@ import pytest
 
 from tests.cli.test_main import error_line
 from tests.evaluation.small import photo, small_weights
+from xlic.cli.command import command
 from xlic.cli.main import cli, main
-from xlic.cli.repeats import refuse_repeats
 from xlic.images import write_png
 from xlic.weights import save_weights
 
 pytestmark = pytest.mark.sim
 
 
-def commands(command=cli, words=()):
+def commands(group=cli, words=()):
     """All commands, with the words that call them."""
-    yield words, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            yield from commands(command.get_command(context, name), (*words, name))
+    yield words, group
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            yield from commands(group.get_command(context, name), (*words, name))
 
 
 OPTIONS = [
     (words, option)
-    for words, command in commands()
-    for option in command.params
+    for words, each in commands()
+    for option in each.params
     if isinstance(option, click.Option) and not option.is_eager
 ]
 
@@ -44,7 +44,7 @@ SINGLE = [case for case in OPTIONS if not (case[1].multiple or case[1].is_flag)]
 
 def test_the_options_are_found():
     names = {name_of(case) for case in SINGLE}
-    assert {"eval --plot", "rtl run --image", "board virtual up --name", "--model_path"} <= names
+    assert {"eval --plot", "rtl run --image", "board virtual up --name", "--model-path"} <= names
     assert len(names) > 100
     repeated = {name_of(case) for case in OPTIONS if case[1].multiple}
     assert {"eval --images", "eval --calibrate", "quantize --calibrate"} <= repeated
@@ -61,17 +61,16 @@ def test_an_option_that_takes_one_value_is_refused_twice(case, capsys):
 
 
 def test_two_flags_that_contradict_each_other_are_refused_and_the_same_one_twice_is_not():
-    @click.command()
+    @command()
     @click.option("--on/--off")
     @click.option("--quick", is_flag=True)
     @click.option("-v", "verbose", count=True)
-    def command(on, quick, verbose):
+    def act(on, quick, verbose):
         return quick, verbose
 
-    refuse_repeats(refuse_repeats(command))
-    assert command.main(["--quick", "--quick", "-vv", "-v"], standalone_mode=False) == (True, 3)
+    assert act.main(["--quick", "--quick", "-vv", "-v"], standalone_mode=False) == (True, 3)
     with pytest.raises(click.UsageError, match="--on is given 2 times"):
-        command.main(["--on", "--off"], standalone_mode=False)
+        act.main(["--on", "--off"], standalone_mode=False)
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ def pictures(tmp_path, monkeypatch):
 
 def test_several_calibrations_are_united_in_order_and_each_image_counts_once(pictures, capsys):
     calibrate = [f"--calibrate={name}" for name in ("b/2.png", "b/*", "a/1.png", "./b/1.png")]
-    out = ["--out", "q.safetensors", "--json"]
+    out = ["--out", "q.safetensors", "--json", "-"]
     assert main(["quantize", "--weights", "w.safetensors", *calibrate, *out]) == 0
     assert json.loads(capsys.readouterr().out)["calibration"] == ["2.png", "b/1.png", "a/1.png"]
 
@@ -99,7 +98,15 @@ def test_one_pattern_that_matches_nothing_is_an_error_beside_others_that_do(pict
 
 def test_several_images_are_united(pictures, capsys):
     images = ["--images", "b/2.png", "--images", "a/*.png"]
-    command = ["eval", "--weights", "w.safetensors", "--rung", "float", *images, "--json", "-"]
-    assert main(command) == 0
+    words = ["eval", "--weights", "w.safetensors", "--rung", "float", *images, "--json", "-"]
+    assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
     assert [image["file"] for image in found["images"]] == ["2.png", "1.png"]
+
+
+def test_an_option_before_the_command_and_behind_it_must_agree(tmp_path, capsys):
+    words = ["compress", "--model-path", "b", "absent.png"]
+    assert main(["--model-path", "a", *words]) == 2
+    assert "--model-path is given before the command and behind it" in error_line(capsys)
+    assert main(["--model-path", "b", *words]) == 2
+    assert "absent.png" in error_line(capsys)

