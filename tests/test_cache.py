@@ -302,3 +302,41 @@ def test_errors_of_others_are_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(OSError, match="board said") as caught, scratch_folder(tmp_path):
         raise board
     assert not isinstance(caught.value, DiskFullError)
+
+
+NESTED = """
+import subprocess, sys
+from xlic.accelerator.builds import cached_build
+from xlic.disk import scratch_folder
+from xlic.errors import BuildError, XlicError
+
+def build(folder):
+    with scratch_folder() as work:
+        place = folder if "FULL" == "XDG_CACHE_HOME" else work
+        if subprocess.run(["sh", "-c", f"head -c 3000000 /dev/zero > {place}/x; sleep 0.1; "
+                           f"[ $(wc -c < {place}/x) = 3000000 ]"]).returncode:
+            raise BuildError("no message")
+
+try:
+    cached_build("x", "a" * 64, build)
+except XlicError as error:
+    print(error)
+    sys.exit(error.exit_status)
+"""
+
+
+@pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "TMPDIR"])
+@pytest.mark.parametrize("here", [False, True], ids=["a program's", "our own error"])
+def test_of_two_disks_the_full_one_is_blamed(tmp_path, name, here):
+    disk = tmp_path / "disk"
+    text = NESTED.replace("FULL", name)
+    if here:
+        text = text.replace(
+            "        if subprocess",
+            "        (place / 'y').write_bytes(bytes(3000000))\n        if subprocess",
+        )
+    room = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    done = run_beside_small_disk(text, disk, "2m", room | {name: str(disk)})
+    assert done.returncode == 2, done.stderr
+    assert f"set {name} to a folder with room" in done.stdout
+    assert str(disk) in done.stdout

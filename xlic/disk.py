@@ -133,16 +133,18 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     try:
         _sweep(root)
         folder, lock = _locked_folder(root)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
     except OSError as error:
-        # One of xlic's own may tell of another machine's disk, and passes.
-        if error.errno not in _FULL:
-            raise
         raise cannot_write(root, error) from error
+    try:
+        yield folder
+    except OSError as error:
+        # It may tell of another disk; so may one of xlic's own, which passes anyway.
+        if error.errno in _FULL and is_full(root):
+            raise cannot_write(root, error) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def sync(path: Path, *, inner: bool = True) -> None:

@@ -372,7 +372,7 @@ class TestQuantize:
         )
 
     def test_writes_a_model_of_those_weights_and_lists_its_channels(self, here, sources, capsys):
-        assert self.run(sources, "--channels") == 0
+        assert self.run(sources, "--per-channel") == 0
         model = load_quantized("q2.safetensors")
         assert model.weights_identity == small_weights().identity
         shown = capsys.readouterr()

@@ -30,7 +30,7 @@ from xlic.accelerator.resources import (
 from xlic.accelerator.sources import RTL_DIR, RTL_TOP, needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import rtl_parameters
 from xlic.accelerator.yosys import Module, find_yosys, read_json, run_yosys, script
-from xlic.disk import full_disk_told, scratch_folder
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import LongPhase, Progress
 
@@ -289,7 +289,7 @@ def _map(module: Module, steady: tuple[str, ...], scripts: list[Path]) -> dict[s
     cells = {}
     levels = {}
     for path in scripts:
-        with scratch_folder() as folder, full_disk_told({folder.parent: "TMPDIR"}):
+        with scratch_folder() as folder:
             run_yosys(module, folder, [path], TIMEOUT_S)
             cells[path.stem] = cells_of(read_json(folder / "stat.json"))
             if path.name == _LOGIC:

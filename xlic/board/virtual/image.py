@@ -28,7 +28,7 @@ from xlic.board.virtual.packages import (
     fetch_packages,
 )
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
-from xlic.disk import full_disk_told, scratch_folder
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import LongPhase, Progress
 
@@ -109,7 +109,7 @@ class _Build:
         self._kernel = packages.kernel
 
     def run(self) -> None:
-        with scratch_folder() as work, full_disk_told({work.parent: "TMPDIR"}):
+        with scratch_folder() as work:
             self._unpack(f"linux-image-{self._kernel}", work / "kernel")
             shutil.copy(
                 work / "kernel" / "boot" / f"vmlinuz-{self._kernel}", self._folder / "Image"
