@@ -27,12 +27,13 @@ from xlic.accelerator.resources import (
     count_cells,
     fitted,
 )
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, needed_sources, rtl_sources
+from xlic.accelerator.sources import needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import rtl_parameters
 from xlic.accelerator.yosys import Module, find_yosys, read_json, run_yosys, script
 from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import LongPhase, Progress
+from xlic.sources import RTL_DIR, RTL_TOP
 
 TIMEOUT_S = 1800.0
 NOTE = (
