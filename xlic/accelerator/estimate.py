@@ -92,6 +92,7 @@ BLOCKS = (
     Block("multiplier", count=lambda design: design.pox),
     Block("window_loader", steady=("layer_i",)),
     Block("sequencer", steady=("layer_i",)),
+    Block("pass_checker", steady=("layer_i",)),
     Block("store", steady=("layer_i",)),
     Block("program_loader"),
     Block("axi_reader", count=lambda design: 2),
@@ -99,6 +100,7 @@ BLOCKS = (
     Block("axi_lite_registers"),
     Block("control_registers"),
     Block("run_control"),
+    Block("layer_checker"),
 )
 REST = "rest of the top"
 
