@@ -110,3 +110,22 @@ def test_an_option_before_the_command_and_behind_it_must_agree(tmp_path, capsys)
     assert "--model-path is given before the command and behind it" in error_line(capsys)
     assert main(["--model-path", "b", *words]) == 2
     assert "absent.png" in error_line(capsys)
+
+
+NUMBERS = [case for case in OPTIONS if isinstance(case[1].type, click.FloatRange)]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("case", NUMBERS, ids=name_of)
+def test_a_number_in_a_range_is_a_number(case, value, capsys):
+    words, option = case
+    required = [
+        word
+        for other in dict(commands())[words].params
+        if other.required and other is not option and isinstance(other, click.Option)
+        for word in (other.opts[0], "x")
+    ]
+    assert main([*words, *required, option.opts[0], value]) == 2
+    line = error_line(capsys)
+    assert option.opts[0] in line
+    assert value in line

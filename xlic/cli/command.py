@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,17 @@ SETTINGS: dict[str, Any] = {
     # The public bls2017.py spells its options with underscores.
     "token_normalize_func": lambda token: token.replace("_", "-"),
 }
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; click takes NaN, which is neither below nor above it, for one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 class Command(click.Command):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xlic.cli.command import command
+from xlic.cli.command import FiniteRange, command
 from xlic.cli.common import (
     STREAM_LIMIT,
     NamedPath,
@@ -300,7 +300,7 @@ def eval_(
 )
 @click.option(
     "--headroom",
-    type=click.FloatRange(1, 1024),
+    type=FiniteRange(1, 1024),
     help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
     "  [default: 2 for the encoder, 4 for the decoder; more with fewer than 20 photographs]",
 )
