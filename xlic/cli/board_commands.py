@@ -12,7 +12,7 @@ from rich.table import Table
 
 from xlic.accelerator.choices import LOGICS, Logic
 from xlic.cli.board_virtual_commands import virtual
-from xlic.cli.command import command, group
+from xlic.cli.command import FiniteRange, command, group
 from xlic.cli.common import print_line, print_table, progress_shown, read_picture, say, show
 from xlic.cli.options import (
     check_json,
@@ -165,7 +165,7 @@ def status(
 @_board_options
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.01, 1440),
+    type=FiniteRange(0.01, 1440),
     default=30.0,
     show_default=True,
     help="Until it is given back.",
@@ -214,7 +214,7 @@ def lease(
 @command(epilog="Example: xlic board console --serial /dev/ttyUSB0 --log boot.log")
 @_board_options
 @click.option("--log", default="console.log", show_default=True, metavar="FILE", help="Add to it.")
-@click.option("--seconds", type=click.FloatRange(0.1), help="End after that; default: Ctrl-C.")
+@click.option("--seconds", type=FiniteRange(0.1), help="End after that; default: Ctrl-C.")
 def console(
     host: str | None,
     board_file: str | None,
