@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from xlic.exit_status import ExitStatus
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = (3, 11)
@@ -28,11 +30,11 @@ def main(arguments: list[str]) -> int:
     """Run one command; returns its exit status, 2 where something is missing."""
     if not arguments or arguments[0] not in COMMANDS:
         print("usage: python3 -m xlic.bootstrap demo|test [ARGUMENTS]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     missing = missing_prerequisite()
     if missing:
         print(f"xlic: error: {missing}", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     requirements, program = COMMANDS[arguments[0]]
     try:
         install(arguments[0], requirements)
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> int:
             "package index reachable?",
             file=sys.stderr,
         )
-        return 2
+        return ExitStatus.INPUT
     command = [str(VENV / "bin" / program[0]), *program[1:], *arguments[1:]]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
@@ -84,4 +86,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitStatus.INTERRUPTED)

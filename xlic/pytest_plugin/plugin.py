@@ -38,9 +38,6 @@ RUNGS_UNDER_TEST = ("model", "sim", "hls", "rtl", "board")
 """Rungs that a test which takes the ``rung`` fixture runs on, each under the marker of its name."""
 
 REQUANTIZE = "make it with xlic quantize --weights W --calibrate GLOB --out Q"
-NO_TENSORFLOW = (
-    "needs TensorFlow and tensorflow-compression: pip install 'xlic[model]' on Python 3.11"
-)
 
 
 @dataclass(frozen=True)
@@ -165,14 +162,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine cannot run, with the reason and the remedy."""
     if item.get_closest_marker("model") and not has_tensorflow():
-        pytest.skip(NO_TENSORFLOW)
+        from xlic.remedies import install
+
+        pytest.skip(
+            f"needs TensorFlow and tensorflow-compression: {install('model')} (Python 3.11)"
+        )
     if item.get_closest_marker("hls"):
         from xlic.accelerator.native_library import missing
 
         if reason := missing():
             pytest.skip(reason)
     if item.get_closest_marker("board") and (absent := absent_packages()):
-        pytest.skip(f"needs {' and '.join(absent)}: pip install 'xlic[board]'")
+        from xlic.remedies import install
+
+        pytest.skip(f"needs {' and '.join(absent)}: {install('board')}")
 
 
 def has_tensorflow() -> bool:

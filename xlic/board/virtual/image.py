@@ -24,7 +24,7 @@ from xlic.board.virtual.layout import device_tree_values
 from xlic.board.virtual.packages import ARCHITECTURE, Packages, fetch_packages
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
 
 SOURCES = ROOT / "board" / "virtual"
 _ISA = ROOT / "hls"
@@ -77,7 +77,7 @@ def build_image(progress: Progress | None = None) -> Image:
     facts += [f"{file.relative_to(SOURCES)} {file.stat().st_mode & 0o111}" for file in files]
 
     def build(folder: Path) -> None:
-        told("building the board's image", 0, 0)
+        told(LongPhase("building the virtual board's image", "ten to thirty seconds, once"), 0, 0)
         _Build(packages, folder).run()
 
     folder = cached_build("board-image", digest_of(inputs, facts), build)

@@ -27,6 +27,7 @@ from xlic.board.virtual.image import build_image
 from xlic.board.virtual.supervisor import CONTROL, SECRETS, STATE, lock_folder
 from xlic.board.virtual.tools import RUN_TOOLS, require_modules, require_tools
 from xlic.files import Progress
+from xlic.remedies import xlic
 
 if TYPE_CHECKING:
     from xlic.board.virtual.faults import Faults
@@ -67,7 +68,7 @@ class VirtualBoard:
             ssh_port, serial_port = int(state["ssh_port"]), int(state["serial_port"])
         except (OSError, ValueError, KeyError) as error:
             raise VirtualBoardError(
-                f"no virtual board runs in {folder}; start one: xlic board virtual up"
+                f"no virtual board runs in {folder}; start one: {xlic('board virtual up')}"
             ) from error
         self.ssh_address = ("127.0.0.1", ssh_port)
         self.serial_url = f"socket://127.0.0.1:{serial_port}"
@@ -287,7 +288,8 @@ class VirtualBoard:
                 answer = json.loads(stream.makefile("rb").readline())
         except (OSError, ValueError) as error:
             raise VirtualBoardError(
-                f"the virtual board in {self.folder} has gone; start one: xlic board virtual up"
+                f"the virtual board in {self.folder} has gone; "
+                f"start one: {xlic('board virtual up')}"
             ) from error
         if "error" in answer:
             raise VirtualBoardError(answer["error"])
@@ -347,7 +349,7 @@ def find_board(name: str = DEFAULT_NAME) -> VirtualBoard:
     board = VirtualBoard(boards_folder() / name)
     if not board.alive():
         raise VirtualBoardError(
-            f"the virtual board {name} has ended; start it again: xlic board virtual up"
+            f"the virtual board {name} has ended; start it again: {xlic('board virtual up')}"
         )
     return board
 
