@@ -1,1 +1,1 @@
-"""The limits of the INT16 contract: which a run's operands reached, and a made case that has all."""
+"""Limits of the INT16 contract: which a run reached, and a made case that reaches all."""

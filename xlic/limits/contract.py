@@ -117,9 +117,12 @@ def _ties(signed: bool = True) -> list[_Row]:
     ]
     if signed:
         rows.append(
-            ("tie below zero", "half away from zero rounds it down",
-             lambda o: o.tie & o.inside & (o.exact < 0))
-        )  # fmt: skip
+            (
+                "tie below zero",
+                "half away from zero rounds it down",
+                lambda o: o.tie & o.inside & (o.exact < 0),
+            )
+        )
     return rows
 
 
@@ -167,10 +170,14 @@ _SIGNS: list[_Row] = [
         "a sign is lost in the multiplier",
         lambda o: o.both(o.x < 0, o.weights < 0),
     ),
-    ("negative × positive", "an operand taken as unsigned", lambda o: o.both(o.x < 0, o.weights > 0)),
+    (
+        "negative × positive",
+        "an operand taken as unsigned",
+        lambda o: o.both(o.x < 0, o.weights > 0),
+    ),
     ("positive × negative", "a weight taken as unsigned", lambda o: o.both(o.x > 0, o.weights < 0)),
     ("zero", "a zero that is not one", lambda o: o.x == 0),
-]  # fmt: skip
+]
 
 # ---- the normalizer
 
@@ -217,8 +224,16 @@ _DIVISION: list[_Row] = [
         "the rounding half makes a one of it, or a zero gets a sign",
         lambda o: (o.x == 0) & (o.n > INT16_MAX),
     ),
-    ("x −32768", "its magnitude does not fit 15 bits", lambda o: (o.x == INT16_MIN) & o.divides_inside),
-    ("k 0", "a shifter that cannot do none", lambda o: (o.amount == 0) & o.divides_inside & (o.quotient > 0)),
+    (
+        "x −32768",
+        "its magnitude does not fit 15 bits",
+        lambda o: (o.x == INT16_MIN) & o.divides_inside,
+    ),
+    (
+        "k 0",
+        "a shifter that cannot do none",
+        lambda o: (o.amount == 0) & o.divides_inside & (o.quotient > 0),
+    ),
     (
         f"k {MAX_DIVIDEND_SHIFT}",
         "a shifter that lacks its last bit",
@@ -279,7 +294,7 @@ _DIVISION: list[_Row] = [
         "the rounding half is missing",
         lambda o: (2 * o.remainder == o.n + 1) & (o.n > 1) & o.divides_inside,
     ),
-]  # fmt: skip
+]
 
 
 def _of_product(rows: list[_Row]) -> list[_Row]:
@@ -327,10 +342,26 @@ _SYMBOLS: list[_Row] = [
         lambda o: o.wide == INT16_MIN - 1,
     ),
     ("symbol −2^31", "the shift overflows", lambda o: o.symbols == -_BITS_32),
-    ("f 0", "a shifter that cannot do none", lambda o: (o.shift == 0) & o.inside & (o.symbols != 0)),
-    ("f 15", "a shifter that lacks its last bit", lambda o: (o.shift == 15) & o.inside & (o.symbols != 0)),
-    ("offset 32767", "an offset loses its upper bits", lambda o: (o.offset == INT16_MAX) & o.inside),
-    ("offset −32768", "an offset loses its upper bits", lambda o: (o.offset == INT16_MIN) & o.inside),
+    (
+        "f 0",
+        "a shifter that cannot do none",
+        lambda o: (o.shift == 0) & o.inside & (o.symbols != 0),
+    ),
+    (
+        "f 15",
+        "a shifter that lacks its last bit",
+        lambda o: (o.shift == 15) & o.inside & (o.symbols != 0),
+    ),
+    (
+        "offset 32767",
+        "an offset loses its upper bits",
+        lambda o: (o.offset == INT16_MAX) & o.inside,
+    ),
+    (
+        "offset −32768",
+        "an offset loses its upper bits",
+        lambda o: (o.offset == INT16_MIN) & o.inside,
+    ),
     (
         "symbol above int16 that the offset brings back",
         "symbols are clipped before the offset",
@@ -351,7 +382,7 @@ _SYMBOLS: list[_Row] = [
         "a symbol is counted twice",
         lambda o: _between(~o.inside.swapaxes(0, 1), 16),
     ),
-]  # fmt: skip
+]
 
 
 def _between(mask: Bool, step: int) -> Bool:

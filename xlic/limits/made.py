@@ -175,10 +175,10 @@ class _Maker:
         visible = np.count_nonzero(x, axis=0) > len(x) // 2
         free = [channel for channel in free if visible[channel]]
         for limit in self._unmet(name, Rounding):
-            channel = self._aim_at(limit, free, totals, beta, shift, 1, NORM_MAX)
-            if channel is not None:
-                n = np.clip(totals[:, channel] + beta[channel] >> shift[channel], 1, NORM_MAX)
-                out[channel] = max(1 if layer.inverse else 0, int(np.log2(np.median(n))))
+            aimed = self._aim_at(limit, free, totals, beta, shift, 1, NORM_MAX)
+            if aimed is not None:
+                n = np.clip(totals[:, aimed] + beta[aimed] >> shift[aimed], 1, NORM_MAX)
+                out[aimed] = max(1 if layer.inverse else 0, int(np.log2(np.median(n))))
         self.gdns[name] = GdnIntegers(gamma, beta, shift, out)
         rounding = Rounding(totals, beta, shift, 1, NORM_MAX)
         self._note(name, rounding)

@@ -143,9 +143,11 @@ def _grid(layer: ConvLayer, x: NDArray[Any]) -> tuple[int, int]:
 
 def _always_clips(conv: ConvIntegers) -> NDArray[np.bool_]:
     alone = Rounding(np.zeros_like(conv.bias), conv.bias, conv.shift)
-    return ~conv.kernel.any(axis=(0, 1, 2)) & ~alone.inside
+    clips: NDArray[np.bool_] = ~conv.kernel.any(axis=(0, 1, 2)) & ~alone.inside
+    return clips
 
 
 def _always_above(gdn: GdnIntegers) -> NDArray[np.bool_]:
     alone = Rounding(np.zeros_like(gdn.beta), gdn.beta, gdn.norm_shift, 1, NORM_MAX)
-    return ~gdn.gamma.any(axis=0) & (alone.rounded > NORM_MAX)
+    above: NDArray[np.bool_] = ~gdn.gamma.any(axis=0) & (alone.rounded > NORM_MAX)
+    return above

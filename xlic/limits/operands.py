@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from xlic.convolution import Block, Convolution
 from xlic.quantization.model import INT16_MAX, INT16_MIN, NORM_BITS
 
 Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
+Bool = Any
+"""A mask: an array of bool, or one bool."""
 
 NORM_MAX = (1 << NORM_BITS) - 1
 
@@ -125,7 +127,7 @@ class Normalization:
         return ((self.magnitude << self.amount) + (n >> 1)) // n
 
     def _product(self, n: Int64) -> Rounding:
-        return Rounding(self.x * n, np.int64(0), self.amount)  # type: ignore[arg-type]
+        return Rounding(self.x * n, np.array(0), self.amount)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from functools import cache
 from typing import Any
 
 from xlic.architecture import ANALYSIS_NAMES, SYNTHESIS_NAMES
+from xlic.files import Progress
 from xlic.limits.made import SIZE, made_case
 from xlic.limits.observe import LimitObserver, Reached, limits_of_transforms
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.differences import Difference, differences
 from xlic.rungs.int16 import Int16Rung
-from xlic.rungs.interface import Rung, Run
+from xlic.rungs.interface import Run, Rung
 
 RungOf = Callable[[QuantizedModel], Rung]
 """Makes a rung of a model."""
@@ -91,17 +92,21 @@ class LimitsReport:
         }
 
 
-def run_made(rung_of: RungOf) -> MadeResult:
+def run_made(rung_of: RungOf, progress: Progress | None = None) -> MadeResult:
     """Run both transforms of the made case on a rung and compare with the simulation.
 
     Raises:
         InputError: the made model does not fit the rung's design.
     """
+    if progress is not None:
+        progress("the made picture", 0, 1)
     case = made_case()
     encoded, decoded, reached = _simulated()
     rung = rung_of(case.model)
     found = rung.analyze(case.picture, keep=ANALYSIS_NAMES)
     back = rung.synthesize(case.symbols, SIZE, keep=SYNTHESIS_NAMES)
+    if progress is not None:
+        progress("the made picture", 1, 1)
     return MadeResult(reached, (*differences(found, encoded), *differences(back, decoded)))
 
 

@@ -65,9 +65,7 @@ def differences(found: Run, expected: Run) -> tuple[Difference, ...]:
     return tuple(result)
 
 
-def miscounts(
-    found: Mapping[str, int], expected: Mapping[str, int]
-) -> dict[str, tuple[int, int]]:
+def miscounts(found: Mapping[str, int], expected: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """Saturations found and expected, by tensor, where they differ."""
     return {
         name: (found.get(name, 0), count)

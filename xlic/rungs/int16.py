@@ -115,9 +115,7 @@ class Int16Rung:
 
 
 class _Layer:
-    def __init__(
-        self, layer: ConvLayer, model: QuantizedModel, observer: Observer | None
-    ) -> None:
+    def __init__(self, layer: ConvLayer, model: QuantizedModel, observer: Observer | None) -> None:
         conv = model.convs[layer.name]
         scale = np.ldexp(1.0, -conv.shift)
         self.layer = layer

@@ -1,0 +1,54 @@
+"""Faults that a photograph does not show: the made case must show each of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.limits import mutants
+from xlic.limits.run import run_made
+
+pytestmark = pytest.mark.selfcheck
+
+
+@pytest.fixture(scope="module")
+def hls(tmp_path_factory):
+    return mutants.hls_rung_of(tmp_path_factory.mktemp("hls"))
+
+
+@pytest.fixture(scope="module")
+def rtl(verilator, tmp_path_factory):
+    folder, working = (tmp_path_factory.mktemp(name) for name in ("rtl", "awake"))
+    return mutants.rtl_rung_of(folder, working)
+
+
+@pytest.mark.hls
+def test_hls_with_all_faults_asleep_equals_the_simulation(hls):
+    rung_of, wake = hls
+    wake(0)
+    assert run_made(rung_of).differences == ()
+
+
+@pytest.mark.hls
+@pytest.mark.parametrize("mutant", mutants.HLS)
+def test_a_fault_of_the_hls_is_seen(mutant, hls):
+    rung_of, wake = hls
+    wake([*mutants.HLS].index(mutant) + 1)
+    try:
+        assert run_made(rung_of).differences
+    finally:
+        wake(0)
+
+
+@pytest.mark.rtl
+def test_rtl_with_all_faults_asleep_equals_the_simulation(rtl):
+    rung_of, wake = rtl
+    wake(0)
+    assert run_made(rung_of).differences == ()
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("mutant", mutants.RTL)
+def test_a_fault_of_the_rtl_is_seen(mutant, rtl):
+    rung_of, wake = rtl
+    wake([*mutants.RTL].index(mutant) + 1)
+    assert run_made(rung_of).differences
