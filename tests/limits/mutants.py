@@ -218,7 +218,7 @@ def rtl_rung_of(folder: Path, working: Path):
             at = text.rindex("endmodule")
             text = text[:at] + start + text[at:]
         (folder / source.name).write_text(mutated(text, source.stem, RTL, "xlic_isa_pkg::mutant"))
-    library = build_library(Rtl.of(SMALL, folder))
+    library = build_library(Rtl.of(SMALL, folder), optimize="-O1")
 
     def wake(number: int) -> None:
         (working / AWAKE).write_text(str(number))

@@ -20,6 +20,7 @@ from xlic.limits.observe import LimitObserver
 from xlic.limits.operands import Grid, Latents, Normalization, Products, Rounding
 from xlic.limits.run import LimitsReport, MadeResult, run_made
 from xlic.quantization.model import load_quantized
+from xlic.rungs.differences import Difference
 from xlic.rungs.int16 import Int16Rung
 from xlic.shipped import model_path, photo_path
 
@@ -182,8 +183,8 @@ class TestConditions:
         x[0, 0, 3], kernel[:, :, 4, 0] = -32768, -32768
         name = "down: -32768 × -32768"
         assert not self.where(name, Products(x, kernel, layer.layer)).any()
-        kernel[0, 0, 3, 0] = -32768
-        # The corner's sample never meets the first tap.
+        kernel[1, 1, 3, 0] = -32768
+        # At this stride, the corner's sample meets taps in even rows and columns alone.
         assert not self.where(name, Products(x, kernel, layer.layer)).any()
         kernel[2, 2, 3, 0] = -32768
         assert self.where(name, Products(x, kernel, layer.layer)).any()
@@ -278,6 +279,14 @@ class TestCommand:
         monkeypatch.setattr(NativeDevice, "read", one_more)
         assert main(["hls", "run", "--image", "a.png", "--no-limits"]) == 10
         assert "ana_1 counts 1 saturations, the simulation 0" in capsys.readouterr().err
+
+    def test_of_a_made_picture_that_differs_is_a_mismatch(self, here, monkeypatch, capsys):
+        one = Difference("gdn_0", 2, 9, None)
+        monkeypatch.setattr("xlic.limits.run.differences", lambda *_: (one,))
+        assert main(["hls", "run", "--image", "a.png"]) == 10
+        said = capsys.readouterr()
+        assert "the made picture: gdn_0 2 of 9 elements differ" in said.err
+        assert "75 by the made picture beside it: NOT equal" in said.out
 
 
 def test_the_made_model_fits_the_smallest_design():
