@@ -143,7 +143,7 @@ def limits(request):
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("layer", (DECODER_INPUT, *LAYER_NAMES))
+@pytest.mark.parametrize("layer", [DECODER_INPUT, *LAYER_NAMES])
 def test_layer_at_its_limits_is_the_simulations(layer, limits):
     assert [str(each) for each in limits.differences if each.tensor == layer] == []
 

@@ -9,8 +9,9 @@ point and nothing else, so that a right shift with rounding is ``floor(sum + ½)
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -125,7 +126,7 @@ class _Layer:
         self.pixels = layer.name == "syn_2"
         self.gdn: _Gdn | None = None
         if layer.activation is not None:
-            self.gdn = _Gdn(layer.activation, model.gdns[layer.activation], layer.inverse)
+            self.gdn = _Gdn(model.gdns[layer.activation], layer.inverse)
 
     def __call__(self, x: Array, keep: Collection[str]) -> tuple[dict[str, Array], Counts]:
         names = self.layer.names
@@ -161,7 +162,8 @@ class _Layer:
             if names[0] in out:
                 block.store(out[names[0]], sums)
             if self.gdn is not None:
-                clipped.append(self.gdn(sums, observer))
+                observe = None if observer is None else partial(observer.norms, names[1])
+                clipped.append(self.gdn(sums, observe))
                 block.store(out[names[1]], sums)
             with lock:
                 for name, count in zip(names, clipped, strict=True):
@@ -176,21 +178,22 @@ class _Layer:
 class _Gdn:
     """GDN or IGDN on a block ``(pixels, C)`` of integers, in place."""
 
-    def __init__(self, name: str, integers: GdnIntegers, inverse: bool) -> None:
-        self.name = name
+    def __init__(self, integers: GdnIntegers, inverse: bool) -> None:
         scale = np.ldexp(1.0, -integers.norm_shift)
         self.gamma: Float64 = integers.gamma.astype(np.float64) * scale
         self.beta = integers.beta * scale + 0.5
         self.inverse = inverse
         self.factor = np.ldexp(1.0, -integers.out_shift if inverse else integers.out_shift)
 
-    def __call__(self, x: Float64, observer: Observer | None = None) -> Int64:
+    def __call__(
+        self, x: Float64, observe: Callable[[Float64, Float64], None] | None = None
+    ) -> Int64:
         """Normalize ``x`` in place; returns how many normalizers and results were clipped."""
         magnitude = np.abs(x)
         norm: Float64 = magnitude @ self.gamma
         norm += self.beta
-        if observer is not None:
-            observer.norms(self.name, x, norm)
+        if observe is not None:
+            observe(x, norm)
         np.floor(norm, out=norm)
         clipped = _clip(norm, 1, (1 << NORM_BITS) - 1, count_low=False)
         if self.inverse:
