@@ -316,7 +316,7 @@ def quantize(
     check_json(json_path, weights, out, *(str(path) for _, path in paths))
     floats = load_weights(weights)
     with progress_shown() as progress:
-        long = f"about a second each at 768×512, {len(paths)} images"
+        long = f"about a second for each of {len(paths)} at 768×512"
         progress(LongPhase("calibrating in float64", long), 0, len(paths))
         measured = counted(progress, "calibrating on", len(paths))
         calibration = calibrate(floats, read_images(paths), measured)
@@ -465,7 +465,7 @@ def _evaluate(
             if ready.tables is not None:
                 warm_up_range_coder(ready.tables)
             images = []
-            usually = f"{_USUALLY[rung]} each at 768×512, {len(paths)} images"
+            usually = f"{_USUALLY[rung]} for each of {len(paths)} at 768×512"
             progress(LongPhase(f"evaluating {label} on {rung}", usually), 0, len(paths))
             for done, (name, pixels) in enumerate(read_images(paths, quiet=bool(results))):
                 progress(f"{label} on {rung}: {name}", done, len(paths))
