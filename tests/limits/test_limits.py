@@ -285,7 +285,7 @@ class TestCommand:
         monkeypatch.setattr("xlic.limits.run.differences", lambda *_: (one,))
         assert main(["hls", "run", "--image", "a.png"]) == 10
         said = capsys.readouterr()
-        assert "the made picture: gdn_0 2 of 9 elements differ" in said.err
+        assert "the made picture: gdn_0 differs from the simulation in 2 of 9" in said.err
         assert "75 by the made picture beside it: NOT equal" in said.out
 
 

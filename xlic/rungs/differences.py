@@ -34,7 +34,9 @@ class Difference:
     def __str__(self) -> str:
         parts = []
         if self.different:
-            parts.append(f"{self.different} of {self.elements} elements differ")
+            parts.append(
+                f"differs from the simulation in {self.different} of {self.elements} elements"
+            )
         if self.saturations is not None:
             parts.append("counts {} saturations, the simulation {}".format(*self.saturations))
         return f"{self.tensor} {' and '.join(parts)}"
