@@ -28,7 +28,7 @@ class TestCommand:
     def files(self, tmp_path, monkeypatch):
         folder = {tmp_path / "a.sv": generate.system_verilog, tmp_path / "a.h": generate.cpp_header}
         monkeypatch.setattr(generate, "FILES", folder)
-        monkeypatch.setattr(generate, "_ROOT", tmp_path)
+        monkeypatch.setattr(generate, "ROOT", tmp_path)
         return list(folder)
 
     def test_writes_what_is_missing_and_then_nothing(self, files, capsys):

@@ -16,16 +16,16 @@ import pytest
 from tests.board import fake
 from tests.board.fake import BEATS, INPUT, OUTPUT, PROGRAM_AT, WINDOW, Behaviour, FakeBoard
 from xlic.accelerator.isa import Info, Register
-from xlic.accelerator.native_library import HLS_DIR
 from xlic.board.errors import (
     AcceleratorTimeoutError,
     IdentityError,
     InfrastructureError,
     LostInterruptError,
 )
-from xlic.board.program import PROGRAM_DIR, build_program
+from xlic.board.program import build_program
 from xlic.board.results import Outcome, failure, parse_result
 from xlic.errors import AcceleratorError, InputError, MissingToolError
+from xlic.sources import HLS_DIR, PROGRAM_DIR
 
 pytestmark = pytest.mark.board
 
@@ -179,6 +179,18 @@ def test_errors_of_the_accelerator_are_told_with_their_layer(run):
     assert (result.error, result.error_layer) == (12, 1)
     assert "STALL" in str(failure(result))
     assert "error 12 in layer 1" in done.stderr
+
+
+def test_an_error_is_told_although_memory_still_owes_answers(run):
+    _, result, done = run(Behaviour(error=12, rests=False), expect=Outcome.ACCELERATOR)
+    assert (result.error, result.rests) == (12, False)
+    assert "memory still owes it answers: load it again" in done.stderr
+
+
+def test_nothing_is_written_to_the_buffer_before_the_accelerator_is_idle(run):
+    board, result, _ = run(Behaviour(busy=True, error=12), expect=Outcome.BUSY)
+    assert not board.buffer.any()
+    assert "memory owes it answers since its error 12" in result.message
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(layers_done=1), Behaviour(program=5)])
@@ -353,8 +365,8 @@ def test_the_cross_compiled_program_is_static_and_runs():
         b'{"outcome":"ok","message":3,"buffer_bytes":0}',
         b'{"outcome":"ok","message":"","buffer_bytes":-1}',
         b'{"outcome":"ok","message":"","buffer_bytes":0,"identity":{}}',
-        b'{"outcome":"ok","message":"","buffer_bytes":0,"error":0,"error_layer":0,'
-        b'"layers_done":0,"repeats":[{"nanoseconds":1,"cycles":1,"interrupted":1,"spurious":0,'
+        b'{"outcome":"ok","message":"","buffer_bytes":0,"rests":1,"error":0,'
+        b'"error_layer":0,"layers_done":0,"repeats":[{"nanoseconds":1,"cycles":1,"interrupted":1,"spurious":0,'
         b'"counters":[[1]],"hashes":[]}]}',
     ],
 )

@@ -12,12 +12,14 @@ import pytest
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
 from xlic.accelerator.generate import cpp_header, system_verilog
-from xlic.accelerator.sources import ROOT, RTL_DIR, RTL_TOP, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board import vivado
 from xlic.board.connect import expected_sources
 from xlic.board.virtual import layout
-from xlic.board.vivado import VIVADO_DIR, Platform, overlay, parameters_tcl, rtl_ports, wrapper
+from xlic.board.vivado import Platform, overlay, parameters_tcl, rtl_ports, wrapper
+from xlic.exit_status import ExitStatus
+from xlic.sources import ROOT, RTL_DIR, RTL_TOP, VIVADO_DIR
 
 pytestmark = pytest.mark.board
 
@@ -38,7 +40,7 @@ class TestGeneratedFiles:
         file = tmp_path / "a.tcl"
         monkeypatch.setattr(vivado, "FILES", {file: parameters_tcl})
         file.write_text(parameters_tcl().replace("0xa0000000", "0xa0001000"))
-        assert vivado.main(["--check"]) == 1
+        assert vivado.main(["--check"]) == ExitStatus.INPUT
         assert capsys.readouterr().out.startswith("a.tcl is not what")
         assert vivado.main([]) == 0
         assert file.read_text() == parameters_tcl()

@@ -372,7 +372,9 @@ class TestQuantize:
         shown = capsys.readouterr()
         for name in ("ana_0", "igdn_1", "latents", "syn_2"):
             assert name in shown.out
-        assert "calibrated on 3 images" in shown.err
+        assert "calibrated on 3 images, which are as 0.05 photographs" in shown.err
+        assert "headroom 3 instead of 2 in the encoder, 6 instead of 4 in the" in shown.err
+        assert "20 photographs or more" in shown.err
         assert shown.out.count("channel ") >= 11
 
     def test_reports_per_channel_in_json(self, here, sources, capsys):
@@ -381,6 +383,9 @@ class TestQuantize:
         tensors = {tensor["name"]: tensor for tensor in report["tensors"]}
         assert report["identity"] == load_quantized("q2.safetensors").identity
         assert report["calibration"] == ["0.png", "1.png", "2.png"]
+        few = report["few_photographs"]
+        assert few["usual_headroom"] == {"analysis": 2, "synthesis": 4}
+        assert list(few["made_pictures"]) == ["dead leaves", "zone plate"]
         for key in ("fraction_bits", "range_used", "saturations"):
             assert len(tensors["gdn_1"][key]) == FILTERS
         assert set(tensors["gdn_1"]["shifts"]) == {"norm_shift", "out_shift"}

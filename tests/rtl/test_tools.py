@@ -11,16 +11,11 @@ from tests.rtl import copier
 from tests.rtl.copier import MARK, Copier
 from xlic.accelerator import verilated_library, verilator
 from xlic.accelerator.design import SMALL
-from xlic.accelerator.sources import (
-    BENCH_DIR,
-    RTL_TOP,
-    needed_sources,
-    rtl_sources,
-    source_hash,
-)
+from xlic.accelerator.sources import needed_sources, rtl_sources, source_hash
 from xlic.accelerator.verilated_library import Rtl, build_library, rtl_parameters
 from xlic.accelerator.verilator import find_verilator
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.sources import BENCH_DIR, RTL_TOP
 
 pytestmark = pytest.mark.rtl
 

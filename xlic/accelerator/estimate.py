@@ -28,11 +28,12 @@ from xlic.accelerator.resources import (
     count_cells,
     fitted,
 )
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, needed_sources, rtl_sources
+from xlic.accelerator.sources import needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import rtl_parameters
 from xlic.accelerator.yosys import Module, find_yosys, read_json, run_yosys, script
 from xlic.errors import InputError
 from xlic.files import LongPhase, Progress
+from xlic.sources import RTL_DIR, RTL_TOP
 
 TIMEOUT_S = 1800.0
 NOTE = (
@@ -91,6 +92,7 @@ BLOCKS = (
     Block("multiplier", count=lambda design: design.pox),
     Block("window_loader", steady=("layer_i",)),
     Block("sequencer", steady=("layer_i",)),
+    Block("pass_checker", steady=("layer_i",)),
     Block("store", steady=("layer_i",)),
     Block("program_loader"),
     Block("axi_reader", count=lambda design: 2),
@@ -98,6 +100,7 @@ BLOCKS = (
     Block("axi_lite_registers"),
     Block("control_registers"),
     Block("run_control"),
+    Block("layer_checker"),
 )
 REST = "rest of the top"
 

@@ -15,8 +15,7 @@ from xlic.accelerator import isa
 from xlic.entry_point import run
 from xlic.exit_status import ExitStatus
 from xlic.files import write_text
-
-_ROOT = Path(__file__).parents[2]
+from xlic.sources import HLS_DIR, ROOT, RTL_DIR, require_checkout
 
 _CONSTANTS = (
     "MAGIC",
@@ -27,6 +26,10 @@ _CONSTANTS = (
     "MAX_LAYERS",
     "HEADER_BEATS",
     "LAYER_BEATS",
+    "FURTHEST",
+    "MAX_SHIFT",
+    "MAX_GDN_SHIFT",
+    "MAX_SYMBOL_SHIFT",
     "WATCHDOG_CYCLES",
     "SKIP_LANE",
     "INFO_WORDS",
@@ -55,6 +58,8 @@ _HEAD = """\
 def system_verilog() -> str:
     """The package ``xlic_isa_pkg``.
 
+    Of the parameters of a design it holds ``NAME_CHOICES``, a bit for each value that is one, or
+    ``NAME_LEAST`` and ``NAME_MOST``.
     Of every field of a record it holds ``RECORD_FIELD_LSB``, counted in bits from bit 0 of the
     record's first word, and ``RECORD_FIELD_BITS``. Members of enumerations are as wide as the
     field or port that holds them.
@@ -63,13 +68,16 @@ def system_verilog() -> str:
 
 
 def cpp_header() -> str:
-    """The header with namespace ``xlic::isa``: constants, enumerations, records, decoders."""
+    """The header with namespace ``xlic::isa``: constants, enumerations, records, decoders.
+
+    The constants are those of the package.
+    """
     return _HEAD + "\n".join(_cpp_lines()) + "\n"
 
 
 FILES: dict[Path, Callable[[], str]] = {
-    _ROOT / "rtl_sim" / "rtl" / "xlic_isa_pkg.sv": system_verilog,
-    _ROOT / "hls" / "xlic_isa.h": cpp_header,
+    RTL_DIR / "xlic_isa_pkg.sv": system_verilog,
+    HLS_DIR / "xlic_isa.h": cpp_header,
 }
 """What is written, and by whom."""
 
@@ -88,9 +96,11 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python -m xlic.accelerator.generate [--check]", file=sys.stderr)
         return ExitStatus.INPUT
+    if not arguments:
+        require_checkout("writing what the RTL and the HLS C++ share with Python")
     changed = outdated()
     for path in changed:
-        name = path.relative_to(_ROOT)
+        name = path.relative_to(ROOT)
         if arguments:
             print(f"{name} is not what xlic/accelerator/isa.py says; run {_HEAD.split('`')[1]}")
         else:
@@ -104,6 +114,11 @@ def _constants() -> Iterator[tuple[str, int]]:
         yield name, int(getattr(isa, name))
     for record in isa.RECORDS:
         yield f"{record.name.upper()}_RECORD_WORDS", record.words
+    for name, choices in isa.DESIGN_CHOICES.items():
+        yield f"{name}_CHOICES", sum(1 << choice for choice in choices)
+    for name, (least, most) in isa.DESIGN_RANGES.items():
+        yield f"{name}_LEAST", least
+        yield f"{name}_MOST", most
 
 
 def _fields() -> Iterator[tuple[str, isa.Field]]:

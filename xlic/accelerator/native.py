@@ -26,9 +26,10 @@ from xlic.accelerator.isa import (
     Info,
     Register,
 )
-from xlic.accelerator.native_library import HLS_DIR, build_library
+from xlic.accelerator.native_library import build_library
 from xlic.errors import InputError
 from xlic.files import Progress
+from xlic.sources import HLS_DIR
 
 PAGE_BYTES = 4096
 WINDOW_ADDRESS = 0x8_7654_3000
@@ -71,7 +72,7 @@ class NativeDevice:
 
     Raises:
         MissingToolError: there is no compiler.
-        InputError: no memory, or xlic does not run from a checkout.
+        InputError: no memory, or no sources.
     """
 
     def __init__(

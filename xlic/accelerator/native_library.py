@@ -8,11 +8,11 @@ from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import ROOT, source_hash
+from xlic.accelerator.sources import source_hash
 from xlic.errors import BuildError, InputError, MissingToolError
 from xlic.files import LongPhase, Progress
+from xlic.sources import HLS_DIR, REINSTALL
 
-HLS_DIR = ROOT / "hls"
 BENCH = "tb_xlic.cpp"
 LIBRARY = "libxlic_hls.so"
 
@@ -30,15 +30,13 @@ def hls_sources(folder: Path = HLS_DIR) -> tuple[Path, ...]:
     """The files that make the design, by name; the test bench is not among them.
 
     Raises:
-        InputError: there are none, as xlic does not run from a checkout.
+        InputError: there are none.
     """
     files = [
         file for file in sorted(folder.glob("xlic_*")) if file.suffix in (".cpp", ".hpp", ".h")
     ]
     if not files:
-        raise InputError(
-            f"no HLS sources in {folder}; run xlic from a checkout (pip install -e PATH_OF_CLONE)"
-        )
+        raise InputError(f"no HLS sources in {folder}; {REINSTALL}")
     return tuple(files)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, SIM_DIR, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.verilator import (
     LOG,
     Verilator,
@@ -20,6 +20,7 @@ from xlic.accelerator.verilator import (
 )
 from xlic.errors import MissingToolError
 from xlic.files import LongPhase, Progress
+from xlic.sources import RTL_DIR, RTL_TOP, SIM_DIR
 
 INTERFACE = 1
 """Of ``xlic_sim.hpp``; raised there and here with every change."""

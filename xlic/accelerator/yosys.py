@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlic.accelerator.sources import ROOT
 from xlic.errors import InputError, MissingToolError, XlicError
 from xlic.remedies import install
+from xlic.sources import REINSTALL, SYNTH_DIR
 
-SYNTH_DIR = ROOT / "rtl_sim" / "synth"
 OLDEST = (0, 60)
 """The first wheels with slang are of 2025; older ones were not tried."""
 LOG = "yosys.log"
@@ -81,11 +80,11 @@ def script(name: str) -> Path:
     """A script of ``rtl_sim/synth``.
 
     Raises:
-        InputError: there is none, as xlic does not run from a checkout.
+        InputError: there is none.
     """
     path = SYNTH_DIR / name
     if not path.is_file():
-        raise InputError(f"no {path}; run xlic from a checkout (pip install -e PATH_OF_CLONE)")
+        raise InputError(f"no {path}; {REINSTALL}")
     return path
 
 

@@ -329,7 +329,7 @@ class BoardSession:
             result = caller.run(call.words(compiled, self.board), folder, deadline)
             ended = True
             error = failure(result)
-            settled = not isinstance(error, AcceleratorTimeoutError)
+            settled = result.rests and not isinstance(error, AcceleratorTimeoutError)
             if error is not None:
                 raise error
             tensors = caller.fetch(compiled, call, result, self._artifacts)
@@ -337,7 +337,8 @@ class BoardSession:
             return result, tensors
         finally:
             if not settled:
-                # Whatever ended the wait, Ctrl-C included, the accelerator may run still.
+                # Whatever ended the wait, Ctrl-C included, the accelerator may run still, or wait
+                # for memory.
                 self._distrust()
             if ended:
                 # Else it is how whoever comes next finds what may run still.

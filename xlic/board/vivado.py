@@ -18,14 +18,14 @@ from pathlib import Path
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
 from xlic.accelerator.native_library import hls_sources
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board.virtual import layout
 from xlic.entry_point import run
 from xlic.exit_status import ExitStatus
 from xlic.files import write_text
+from xlic.sources import RTL_DIR, RTL_TOP, VIVADO_DIR, require_checkout
 
-VIVADO_DIR = Path(__file__).resolve().parents[2] / "board" / "vivado"
 IP_TOP = f"{RTL_TOP}_ip"
 """Module that is packaged: :data:`RTL_TOP` behind Verilog ports."""
 FIRMWARE = "xlic.bin"
@@ -205,6 +205,8 @@ def main(arguments: list[str]) -> int:
         sources = hls_sources() if arguments[1:] else rtl_sources()
         print(f"{source_hash(sources):016x}")
         return ExitStatus.DONE
+    if not arguments:
+        require_checkout("writing what Vivado must know")
     changed = outdated()
     for path in changed:
         if arguments:

@@ -10,7 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from xlic.board.connect import LOGICS, Logic
+from xlic.accelerator.choices import LOGICS, Logic
 from xlic.cli.board_virtual_commands import virtual
 from xlic.cli.command import command, group
 from xlic.cli.common import print_line, print_table, progress_shown, read_picture, say, show

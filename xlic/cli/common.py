@@ -89,8 +89,11 @@ def check_output(
     Raises:
         InputError: so.
     """
-    if is_stdout(out) and not stdout:
-        raise InputError(f"{os.fspath(out)} is stdout, which has other things to say; name a file")
+    if is_stdout(out):
+        if not stdout:
+            raise InputError(f"{os.fspath(out)} is stdout, which has a table to show; name a file")
+        if sys.stdout.isatty():
+            raise InputError("a terminal cannot show that; send it on: COMMAND … - > FILE")
     require_writable(out)
     refuse_overwrite(out, *inputs)
 
@@ -262,8 +265,12 @@ def progress_shown() -> Iterator[Progress]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
+        announced: set[str] = set()
 
         def update(what: str, done: int, total: int) -> None:
+            if isinstance(what, LongPhase) and what not in announced:
+                announced.add(what)
+                bar.console.print(f"xlic: {what} …", markup=False, highlight=False)
             bar.update(task, description=what[:48], completed=done, total=total or None)
 
         yield update

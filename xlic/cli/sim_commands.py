@@ -276,7 +276,7 @@ def eval_(
     "pattern",
     required=True,
     metavar="GLOB",
-    help="Several photographs, not those that the model will be judged on.",
+    help="Photographs, better 20 or more, not those that the model will be judged on.",
 )
 @click.option(
     "--out", required=True, metavar="FILE", help="The quantized model, a .safetensors file."
@@ -285,7 +285,7 @@ def eval_(
     "--headroom",
     type=click.FloatRange(1, 1024),
     help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
-    "  [default: 2 for the encoder, 4 for the decoder]",
+    "  [default: 2 for the encoder, 4 for the decoder; more with fewer than 20 photographs]",
 )
 @click.option("--per-channel", is_flag=True, help="Report on every channel too.")
 @json_option
@@ -299,16 +299,20 @@ def quantize(
 ) -> None:
     """Make an INT16 model: integers, tables and identities in one file.
 
-    Runs the float codec over the calibration images, chooses a power-of-two scale per channel,
-    then runs the INT16 codec over the same images and counts saturations. Reports per layer and
-    channel: fraction bits, shifts, share of the int16 range used, saturations.
+    Runs the float codec over the calibration images (made pictures too, if they are fewer than 20
+    photographs), chooses a power-of-two scale per channel, then runs the INT16 codec over the same
+    images and counts saturations. Reports per layer and channel: fraction bits, shifts, share of
+    the int16 range used, saturations.
     """
     from xlic.cli.tables import channel_table, quantize_table
     from xlic.quantization.calibrate import calibrate
     from xlic.quantization.model import save_quantized
-    from xlic.quantization.quantize import ANALYSIS_HEADROOM, SYNTHESIS_HEADROOM
     from xlic.quantization.quantize import quantize as make
-    from xlic.quantization.report import count_saturations, quantization_report
+    from xlic.quantization.report import (
+        calibration_note,
+        count_saturations,
+        quantization_report,
+    )
     from xlic.weights import load_weights
 
     paths = find_images(pattern, "--calibrate")
@@ -320,9 +324,7 @@ def quantize(
         progress(LongPhase("calibrating in float64", long), 0, len(paths))
         measured = counted(progress, "calibrating on", len(paths))
         calibration = calibrate(floats, read_images(paths), measured)
-        model = make(
-            floats, calibration, headroom or ANALYSIS_HEADROOM, headroom or SYNTHESIS_HEADROOM
-        )
+        model = make(floats, calibration, headroom, headroom)
         # Written before the check below, which takes as long again and changes nothing.
         save_quantized(model, out)
         progress(LongPhase("counting saturations in INT16", long), 0, len(paths))
@@ -335,6 +337,7 @@ def quantize(
         "weights_identity": model.weights_identity,
         "lambda": model.lmbda,
         "calibration": [name for name, _ in paths],
+        "few_photographs": model.provenance.get("few_photographs"),
         "tensors": [tensor.as_json() for tensor in tensors],
     }
 
@@ -343,7 +346,7 @@ def quantize(
         for tensor in tensors if per_channel else ():
             print_table(channel_table(tensor))
 
-    say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
+    say(f"{out}: identity {model.identity[:12]}, {calibration_note(model)}")
     show(facts, json_path, table)
 
 

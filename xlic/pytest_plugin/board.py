@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xlic.board.config import Board
-from xlic.board.connect import open_session, resolve, with_bitstream
-from xlic.errors import MismatchError, MissingToolError
-from xlic.pytest_plugin.board_options import BOARD, SESSIONS
-from xlic.pytest_plugin.outcomes import OutcomeReports
+from xlic.pytest_plugin.board_options import SESSIONS, board_options
+from xlic.pytest_plugin.outcomes import REPORTS, OutcomeReports
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xlic.accelerator.compiler import Transform
     from xlic.board.comparison import TransformResult
+    from xlic.board.config import Board
     from xlic.board.session import BoardSession
     from xlic.quantization.model import QuantizedModel
     from xlic.rungs.board import BoardRung
@@ -26,8 +24,6 @@ __all__ = ["board_config", "board_rung", "board_session", "compare_on_board"]
 
 REPEATABILITY = "xlic_repeatability"
 MEASURED = "xlic_measured"
-REPORTS = "xlic-outcomes"
-"""Name of the plugin that sums up."""
 
 Compare = Callable[..., "list[TransformResult]"]
 
@@ -38,7 +34,10 @@ def board_config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
     The virtual one is started for this run of pytest, and ends with it.
     """
-    options = request.config.stash[BOARD]
+    from xlic.board.connect import resolve, with_bitstream
+    from xlic.errors import MissingToolError
+
+    options = board_options(request.config)
     if not options.board.virtual:
         return options.board
     running = request.getfixturevalue("virtual_board_session")
@@ -56,7 +55,10 @@ def board_session(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[BoardSession]:
     """A session with the board: leased, its logic loaded and identified."""
-    options = request.config.stash[BOARD]
+    from xlic.board.connect import open_session
+    from xlic.errors import MissingToolError
+
+    options = board_options(request.config)
     reports = request.config.pluginmanager.get_plugin(REPORTS)
     try:
         with open_session(
@@ -93,6 +95,7 @@ def compare_on_board(request: pytest.FixtureRequest, board_rung: BoardRung) -> C
     as :class:`~xlic.errors.MismatchError`.
     """
     from xlic.board.comparison import BoardComparison
+    from xlic.errors import MismatchError
 
     def compare(
         image: NDArray[Any],
