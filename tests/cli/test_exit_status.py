@@ -157,7 +157,8 @@ class TestAMismatch:
         out, err = capsys.readouterr()
         assert "NO" in out
         assert err.splitlines()[-1] == (
-            "xlic: error: gdn_1 differ from the simulation; the first of them is where to look"
+            "xlic: error: gdn_1 differs from the simulation in 1 of 72 elements; "
+            "the first of them is where to look"
         )
 
     @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ class TestAMismatch:
         monkeypatch.setattr(measured, "print_table", fails)
         assert main([*wrong, *arguments]) == ExitStatus.MISMATCH
         err = capsys.readouterr().err
-        assert "gdn_1 differ from the simulation" in err
+        assert "gdn_1 differs from the simulation" in err
         assert "after that: " in err
         assert ("Traceback" in err) == isinstance(failure, ZeroDivisionError)
 
