@@ -33,7 +33,7 @@ from xlic.cli.common import (
     show,
 )
 from xlic.cli.options import check_json, chosen_model, json_option, model_options, verbose_option
-from xlic.cli.streams import name_of, read_input, write_output
+from xlic.cli.streams import name_of, output_name, read_input, write_output
 from xlic.errors import InputError
 from xlic.files import LongPhase, require_writable_folder
 from xlic.remedies import xlic
@@ -135,7 +135,8 @@ def encode(image: str, stream: str | None, model: str | None, lmbda: str, verbos
         data = compress(run.output, size, tables)
     write_output(target, data)
     say(
-        f"{target}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
+        f"{output_name(target)}: {len(data)} bytes, "
+        f"{8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
         f"{sum(run.saturations.values())} saturations"
     )
     if verbose:
@@ -171,7 +172,7 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbos
         run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
     write_output(target, encoded(target, run.output))
     note_without_checksum(stream, data)
-    say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
+    say(f"{output_name(target)}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
     for name, seconds in run.seconds.items() if verbose else ():
         say(f"{name}: {1e3 * seconds:.1f} ms, {run.saturations.get(name, 0)} saturations")
 

@@ -29,6 +29,11 @@ def name_of(path: str) -> str:
     return "stdin" if is_stdin(path) else os.path.basename(path)  # noqa: PTH119
 
 
+def output_name(path: str) -> str:
+    """The same of an output."""
+    return "stdout" if is_stdout(path) else path
+
+
 def read_input(path: str, limit: int = MAX_FILE_BYTES) -> bytes:
     """Read a file or stdin whole.
 
