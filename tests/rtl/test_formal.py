@@ -32,11 +32,7 @@ MUTATIONS = {
         "burst_valid && burst_ready && !flush_i",
         "burst_valid && burst_ready",
     ),
-    "flush": (
-        "run_control.sv",
-        "ABORT: if (ports_idle_i) begin",
-        "ABORT: if (ports_idle_i || quiet[WATCHDOG]) begin",
-    ),
+    "flush": ("control_registers.sv", "start && !busy_i && !ready_i", "start && !ready_i"),
     "axi_writer": ("axi_writer.sv", "wstrb_o  <= {16{!flush_i}}", "wstrb_o  <= '1"),
     "axi_lite_registers": (
         "axi_lite_registers.sv",
@@ -63,10 +59,10 @@ FAULTS_OF_REST = {
     "a request is forgotten": ("axi_reader.sv", "pending == 0 && !burst_valid", "pending == 0"),
     "arguments move": ("control_registers.sv", "    if (start_o) begin", "    if (1'b1) begin"),
     "the end is told twice": ("run_control.sv", "done_o  <= !told;", "done_o  <= 1'b1;"),
-    "a start in a run": (
-        "control_registers.sv",
-        "start && !busy_i && !ready_i",
-        "start && !ready_i",
+    "the flush has a limit": (
+        "run_control.sv",
+        "ABORT: if (ports_idle_i) begin",
+        "ABORT: if (ports_idle_i || quiet[WATCHDOG]) begin",
     ),
 }
 """What only starts, ends and ports together show; each must fail the proof ``flush``."""
