@@ -108,6 +108,7 @@ FAULTS = {
     "merged pixels that do not touch": Fault("encode", in_layer(2, out_px_pitch=2), _L, 2),
     "blocks that overflow": Fault("encode", in_layer(1, in_blocks=8193, **_WIDE), _L, 1),
     "blocks that overflow to zero": Fault("encode", in_layer(1, in_blocks=8192, **_WIDE), _L, 1),
+    "a slot of a part of a block": Fault("encode", in_layer(1, slot_words=36), _L, 1),
     "rows beyond coordinates": Fault("encode", in_layer(0, row_step=60000, tiles_y=60), _L, 0),
     "columns beyond coordinates": Fault("encode", in_layer(0, col_step=60000, tiles_x=60), _L, 0),
     "output beyond coordinates": Fault("decode", in_layer(1, row_mul=255, tiles_y=9000), _L, 1),
