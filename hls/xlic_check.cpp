@@ -27,6 +27,7 @@ bool window_fits(const isa::Layer& layer) {
          stride * stride * layer.phase_words <= layer.slot_words &&
          layer.in_blocks * block <= layer.phase_words &&
          layer.phase_words % isa::CHANNEL_BLOCK == 0 &&
+         layer.slot_words % isa::CHANNEL_BLOCK == 0 &&
          (layer.in_format != isa::IN_U8 || layer.in_blocks == 1);
 }
 

@@ -111,7 +111,7 @@ module layer_checker
   end
 
   always_ff @(posedge clk_i) begin
-    bad_o <= zero || far || in_format == 2'd3 || phase_words[2:0] != 0
+    bad_o <= zero || far || in_format == 2'd3 || phase_words[2:0] != 0 || slot_words[2:0] != 0
       || 20'(rows) > 2 * span_y || 20'(cols) > span_x
       || block_words > 19'(phase_words) || (in_format == IN_U8 && in_blocks != 16'd1)
       || 32'(slot_words) < pair_words

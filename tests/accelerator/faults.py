@@ -100,14 +100,20 @@ def over(what: str) -> Edit:
 
 
 _L, _W, _P = ErrorCode.LAYER, ErrorCode.WINDOW, ErrorCode.PASS
+_TOUCHING = {"out_px_pitch": 4096}
 _WIDE = {"phase_words": 8, "slot_words": 8, "rows": 2, "cols": 8, "stride": 1}
 FAULTS = {
-    "more channels stored than there are": Fault("encode", in_layer(2, out_run=11), _L, 2),
-    "runs that overflow when merged": Fault("encode", in_layer(2, out_run=4096), _L, 2),
+    "more channels stored than there are": Fault(
+        "encode", in_layer(2, out_run=11, out_merge=0), _L, 2
+    ),
+    "runs that overflow when merged": Fault(
+        "encode", in_layer(2, out_run=4096, **_TOUCHING), _L, 2
+    ),
     "more subrows than there are channels": Fault("encode", in_layer(2, subrows=12), _L, 2),
     "merged pixels that do not touch": Fault("encode", in_layer(2, out_px_pitch=2), _L, 2),
     "blocks that overflow": Fault("encode", in_layer(1, in_blocks=8193, **_WIDE), _L, 1),
     "blocks that overflow to zero": Fault("encode", in_layer(1, in_blocks=8192, **_WIDE), _L, 1),
+    "a slot of a part of a block": Fault("encode", in_layer(1, slot_words=36), _L, 1),
     "rows beyond coordinates": Fault("encode", in_layer(0, row_step=60000, tiles_y=60), _L, 0),
     "columns beyond coordinates": Fault("encode", in_layer(0, col_step=60000, tiles_x=60), _L, 0),
     "output beyond coordinates": Fault("decode", in_layer(1, row_mul=255, tiles_y=9000), _L, 1),

@@ -152,7 +152,7 @@ class Machine:
             "rows": slots <= 2,
             "columns": last_column < design.pox + 2,
             "buffer": slots * layer.slot_words <= design.input_words,
-            "slot": s * s * layer.phase_words <= layer.slot_words,
+            "slot": s * s * layer.phase_words <= layer.slot_words and layer.slot_words % 8 == 0,
             "phase": layer.phase_words % 8 == 0 and self.in_channels() <= layer.phase_words,
             "picture": layer.in_format != InFormat.U8 or layer.in_blocks == 1,
             "channels": layer.out_channels <= design.channels,

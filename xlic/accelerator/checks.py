@@ -190,9 +190,11 @@ class _Checker:
         self.most(words, design.input_words, ErrorCode.LAYER, "words of the input buffer")
         pairs = layer.stride**2 * layer.phase_words
         self.most(pairs, layer.slot_words, ErrorCode.LAYER, "words of a slot")
-        whole = layer.phase_words % CHANNEL_BLOCK == 0
-        message = f"phase_words is {layer.phase_words}, must be a multiple of {CHANNEL_BLOCK}"
-        self.require(whole, ErrorCode.LAYER, message)
+        for name in ("phase_words", "slot_words"):
+            value = getattr(layer, name)
+            whole = value % CHANNEL_BLOCK == 0
+            message = f"{name} is {value}, must be a multiple of {CHANNEL_BLOCK}"
+            self.require(whole, ErrorCode.LAYER, message)
         if layer.in_format == InFormat.U8:
             self.most(layer.in_blocks, 1, ErrorCode.LAYER, "blocks of a picture's pixel")
         self.most(_channels(layer), layer.phase_words, ErrorCode.LAYER, "words of a phase")
