@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from tests.cli.test_main import error_line
 from tests.evaluation.small import FILTERS, photo, small_model, small_weights
+from tests.small_disk import run_beside_small_disk
 from xlic import shipped
 from xlic.cli import sim_commands
 from xlic.cli.common import (
@@ -23,12 +24,17 @@ from xlic.cli.common import (
     find_images,
     progress_shown,
     refuse_overwrite,
-    require_writable,
 )
 from xlic.cli.main import main
 from xlic.cli.tables import lost_or_gained
 from xlic.errors import InputError
-from xlic.files import LongPhase, load_container, save_container
+from xlic.files import (
+    LongPhase,
+    load_container,
+    require_writable,
+    require_writable_folder,
+    save_container,
+)
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
@@ -653,3 +659,42 @@ class TestProgress:
 )
 def test_a_negative_loss_is_a_gain(lost, told):
     assert lost_or_gained(lost) == told
+
+
+EVAL = """
+import sys
+from xlic.cli import sim_commands
+from xlic.cli.main import main
+sim_commands._evaluate = lambda *_: sys.exit("it ran")
+sys.exit(main(["eval", "--images", "PICTURE", "OPTION", "OUT"]))
+"""
+
+
+@pytest.mark.parametrize(("option", "out"), [("--json", "x.json"), ("--plot", "x.png")])
+def test_an_output_on_a_full_disk_is_refused_before_the_work(tmp_path, option, out):
+    picture, disk = tmp_path / "p.png", tmp_path / "disk"
+    write_png(picture, photo(20, 30))
+    code = EVAL.replace("PICTURE", str(picture)).replace("OPTION", option)
+    code = code.replace("OUT", str(disk / out))
+    done = run_beside_small_disk(code, disk, "64k", {}, used="64k")
+    assert done.returncode == 2
+    assert f"cannot write {disk / out}: No space left on device" in done.stderr
+    assert "it ran" in run_beside_small_disk(code, disk, "64k", {}).stderr
+
+
+FOLDER = """
+from xlic.files import require_writable_folder
+require_writable_folder("PLACE")
+"""
+
+
+def test_a_folder_that_is_to_be_is_tried_on_its_disk_and_not_made(tmp_path):
+    require_writable_folder(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose a folder that exists"):
+        require_writable_folder(tmp_path / "file" / "b")
+    disk = tmp_path / "disk"
+    code = FOLDER.replace("PLACE", str(disk / "a" / "b"))
+    assert "No space left" in run_beside_small_disk(code, disk, "64k", {}, used="64k").stderr
+    assert run_beside_small_disk(code, disk, "64k", {}).returncode == 0

@@ -8,7 +8,6 @@ with BoardSession(Board("zcu102")) as session:
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -48,6 +47,7 @@ from xlic.board.sensors import read_sensors
 from xlic.board.ssh import Link
 from xlic.board.status import check_system
 from xlic.board.transfer import Store, Traffic
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 
 Say = Callable[[str], None]
@@ -146,8 +146,7 @@ class BoardSession:
     def __enter__(self) -> BoardSession:
         try:
             if self._artifacts is None:
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-"))
-                self._artifacts = Path(folder)
+                self._artifacts = self._stack.enter_context(scratch_folder())
             self._executable = build_program()
             self._attempt(self._open)
         except BaseException:
