@@ -192,3 +192,19 @@ def test_random_damage_ends_as_on_the_reference_machine(device):
         assert differences(case, device) == [], case.what
         judged.add(case.code)
     assert judged >= {ErrorCode.NONE, ErrorCode.LAYER, ErrorCode.PASS, ErrorCode.WINDOW}
+
+
+@pytest.mark.selfcheck
+def test_a_device_that_ends_otherwise_is_noticed(device):
+    rng = np.random.default_rng(1)
+    cases = (random_case(rng) for _ in range(50))
+    case = next(c for c in cases if c.code == 0 and c.results[0].certain and not c.unknown.any())
+    assert differences(case, device) == []
+    wrong = replace(case, after=case.after ^ 1)
+    assert "bytes of memory differ" in differences(wrong, device)[0]
+    assert "ends with NONE" in differences(replace(case, code=ErrorCode.PASS), device)[0]
+    counted = replace(case.results[0], cycles=case.results[0].cycles + 1)
+    wrong = replace(case, results=[counted, *case.results[1:]])
+    assert "layer 0: active" in differences(wrong, device)[0]
+    wrong = replace(case, unknown=~case.unknown, after=case.after ^ 1)
+    assert differences(wrong, device) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,10 @@ from tests.sim.models import random_model
 from xlic.accelerator.compiler import compile_transform
 from xlic.accelerator.driver import Driver
 from xlic.accelerator.isa import BEAT_BYTES, Control, ErrorCode, Info, Register
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.timing import MemoryTiming
-from xlic.accelerator.verilated import MemoryFault, open_verilated
+from xlic.accelerator.verilated import MemoryFault, VerilatedDevice, open_verilated
+from xlic.accelerator.verilated_library import Rtl, build_library
 from xlic.rungs.int16 import Int16Rung
 
 pytestmark = [pytest.mark.rtl, pytest.mark.usefixtures("verilator")]
@@ -269,8 +273,36 @@ def test_random_damage_ends_as_on_the_reference_machine(device):
         assert differences(case, device) == [], case.what
 
 
+RULES = {
+    "layer_checker.sv": ("groups > 25'(GROUPS)", "groups > 25'(9 * GROUPS)"),
+    "pass_checker.sv": ("if (bad || record_bad || order_bad || end_bad)", "if (bad || record_bad)"),
+}
+"""What may be asked of a layer, and no longer is."""
+
+
+@pytest.mark.selfcheck
+@pytest.mark.nightly
+def test_rules_that_are_missing_are_noticed(tmp_path):
+    for source in rtl_sources():
+        shutil.copy(source, tmp_path)
+    for name, (old, new) in RULES.items():
+        text = (tmp_path / name).read_text("utf-8")
+        assert old in text, f"{name} has changed; adapt this test"
+        (tmp_path / name).write_text(text.replace(old, new), "utf-8")
+    library = build_library(Rtl.of(ODD, tmp_path))
+    for fault in (
+        "more channels stored than there are",
+        "plain results behind GDN",
+        "a tile that is never given back",
+        "an emission that is not begun",
+    ):
+        device = VerilatedDevice(library, MEMORY_BYTES, strict=False)
+        assert differences(fault_case(fault), device), fault
+        device.close()
+
+
 def test_the_identity_is_that_of_the_sources(bench):
-    from xlic.accelerator.sources import rtl_sources, source_hash
+    from xlic.accelerator.sources import source_hash
 
     assert bench.driver.identity.source_hash == source_hash(rtl_sources())
     assert bench.driver.identity.design == ODD
