@@ -18,6 +18,7 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
     run_verilator,
 )
+from xlic.disk import require_room
 from xlic.errors import MissingToolError
 from xlic.files import LongPhase, Progress
 from xlic.sources import RTL_DIR, RTL_TOP, SIM_DIR
@@ -26,6 +27,8 @@ INTERFACE = 1
 """Of ``xlic_sim.hpp``; raised there and here with every change."""
 OPTIMIZE = "-O3 -march=native"
 LIBRARY = "libxlic_sim.so"
+_ROOM = 150_000_000
+"""Bytes that a build takes on its way, nearly all of them precompiled headers."""
 
 _ARGUMENTS = (
     *("--cc", "--exe", "--build", "-j", "2", "-O3"),
@@ -101,6 +104,7 @@ def build_library(
     facts = [rtl.top, *rtl.generics(), *_ARGUMENTS, optimize, str(traced), *verilator.facts()]
 
     def build(folder: Path) -> None:
+        require_room(folder.parent, _ROOM, "XDG_CACHE_HOME")
         phase = LongPhase(
             f"building {rtl.top} with Verilator", "half a minute to two minutes, once per design"
         )
