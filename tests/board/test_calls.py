@@ -20,7 +20,7 @@ ANSWER = '{"outcome": "ok", "message": "fine", "buffer_bytes": 5}'
 @pytest.fixture
 def caller(tmp_path):
     shell, folder = LocalShell(), str(tmp_path / "board")
-    lease = Lease(shell, folder, LeaseSettings(60, 0, "alice"))
+    lease = Lease(shell, LeaseSettings(60, 0, "alice", folder=str(tmp_path / "lease")))
     lease.acquire()
     return Caller(shell, Board("b", folder=folder), lease, Store(shell, folder, lease.guard))
 
@@ -30,7 +30,7 @@ def call(caller, kind, words, folder):
 
 
 def lose(caller, tmp_path):
-    folder = tmp_path / "board/lease"
+    folder = tmp_path / "lease"
     (folder / f"lease.{caller.lease.number + 1}").write_text("token=another\n")
 
 

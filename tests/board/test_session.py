@@ -56,7 +56,7 @@ def test_what_is_there_already_is_not_sent_again(tiny_board):
 
 def test_the_board_is_leased_meanwhile_and_free_afterwards(tiny_board):
     with open_session(tiny_board, logic="hls"), Link(tiny_board) as link:
-        assert read_holder(link, tiny_board.folder).owner == "test"
+        assert read_holder(link, tiny_board.lease.folder).owner == "test"
         with pytest.raises(LeaseError, match="held by test@"), open_session(tiny_board):
             pass
     assert read_status(tiny_board)["held by"] is None
@@ -72,15 +72,15 @@ def test_a_session_that_rests_gives_the_board_back_until_its_next_run(tiny_sessi
 
 def give_to_another(link, board):
     """Let somebody else have taken the board, and given it back."""
-    script = f"cd {board.folder}/lease; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
+    script = f"cd {board.lease.folder}; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
     script += 'ln lease.$n "lease.$((n + 1))"; : > "released.$((n + 1))"; '
     # busybox compares whole seconds.
-    script += f"find {board.folder} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
+    script += f"find {board.folder} {board.lease.folder} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
     assert link.run(script, limit()).status == 0
 
 
 def changed_since(link, board):
-    done = link.run(f"find {board.folder} -newer /tmp/then && rm /tmp/then", limit())
+    done = link.run(f"find {board.folder} {board.lease.folder} -newer /tmp/then && rm /tmp/then", limit())
     assert done.status == 0
     return done.output
 
@@ -121,7 +121,7 @@ def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
 def test_a_run_that_was_left_in_the_middle_is_ended_and_not_trusted(
     tiny_session, tiny_board, virtual_board, monkeypatch
 ):
-    marker = f"{tiny_board.folder}/bitstream"
+    marker = f"{tiny_board.lease.folder}/bitstream"
     with virtual_board.faults.never_finishes(), monkeypatch.context() as patch:
 
         def interrupt(*_):
@@ -160,7 +160,7 @@ def test_a_board_that_others_hold_is_not_restarted_where_only_our_way_is_cut(
 ):
     board = replace(tiny_board, limits=replace(tiny_board.limits, connect=3, boot=3))
     with Link(tiny_board) as link:
-        Lease(link, board.folder, LeaseSettings(owner="bob", wait=0)).acquire()
+        Lease(link, LeaseSettings(owner="bob", wait=0)).acquire()
         boot = virtual_board.service("cat /proc/sys/kernel/random/boot_id")
         with (
             virtual_board.faults.link_down(),

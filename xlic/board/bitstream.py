@@ -123,7 +123,7 @@ def load_bitstream(
         store: of files on the board.
         bitstream: to load.
         manager: name of the FPGA manager.
-        folder: xlic's on the board.
+        folder: of the leases on the board, which is told of there.
         deadline: of all of it.
         guard: shell that must succeed right before.
         force: load it again in any case.
@@ -176,7 +176,7 @@ def forget_bitstream(shell: Shell, folder: str, deadline: Deadline, guard: str =
 
     Args:
         shell: the way to the board.
-        folder: xlic's on the board.
+        folder: of the leases on the board, which is told of there.
         deadline: until when.
         guard: shell that must succeed right before.
 
@@ -187,7 +187,7 @@ def forget_bitstream(shell: Shell, folder: str, deadline: Deadline, guard: str =
 
 
 def _marker(folder: str) -> str:
-    """File on the board that names what is loaded."""
+    """File on the board that names what is loaded, beside the leases: one for all who share it."""
     return f"{folder}/bitstream"
 
 
