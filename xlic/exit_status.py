@@ -22,7 +22,11 @@ class ExitStatus(IntEnum):
     """A board that cannot be reached or used."""
     MISMATCH = 10
     """Two implementations that must compute the same integers do not. Nothing else is 10."""
+    HANGUP = 129
+    """The terminal went away: 128 + SIGHUP. What was held is given back, as by Ctrl-C."""
     INTERRUPTED = 130
     """Ctrl-C, as a shell says it: 128 + SIGINT."""
     BROKEN_PIPE = 141
     """The reader of the output went away: 128 + SIGPIPE."""
+    TERMINATED = 143
+    """`kill`: 128 + SIGTERM. What was held is given back, as by Ctrl-C."""

@@ -14,6 +14,7 @@ from xlic.board.config import Board
 from xlic.board.session import BoardSession, Say
 from xlic.errors import InputError
 from xlic.files import Progress
+from xlic.signals import ended_in_order
 
 if TYPE_CHECKING:
     from xlic.board.virtual.machine import VirtualBoard
@@ -137,6 +138,8 @@ def open_session(
 ) -> Iterator[BoardSession]:
     """A session with a board, see :class:`~xlic.board.session.BoardSession`.
 
+    While it is open SIGTERM and SIGHUP end it in order, unless they are handled or ignored.
+
     Args:
         board: which one; the virtual one is started unless it runs.
         logic: what the accelerator was made from; in the virtual board, what plays it.
@@ -147,6 +150,7 @@ def open_session(
         progress: told when a build begins and ends.
     """
     with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
         if board.virtual:
             running = stack.enter_context(running_board(say))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-")))

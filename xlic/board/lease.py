@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from xlic.board import lease_scripts
@@ -276,9 +277,11 @@ class Lease:
             try:
                 self.renew()
             except XlicError as error:
-                if not self._trouble:
-                    self._say(f"the lease on the board was not renewed: {error}")
-                self._trouble = str(error)
+                said, self._trouble = self._trouble, str(error)
+                # Nobody may be there to hear it; the next heartbeat is due all the same.
+                with suppress(OSError):
+                    if not said:
+                        self._say(f"the lease on the board was not renewed: {error}")
 
     def _try_in_turn(self, queue: bool) -> Holder | None:
         with self._turn:

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from xlic import __version__
 from xlic.errors import XlicError
 from xlic.exit_status import ExitStatus
+from xlic.signals import ended_in_order
 
 # Name → module and one line. Modules load when their command runs, so that help is instant.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -95,6 +96,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     141 a reader that closed the pipe. A defect of xlic itself keeps its traceback.
     """
     _make_streams_usable()
+    with ended_in_order() as ending:
+        try:
+            status = _run(argv)
+        except OSError:
+            # A terminal that went away takes no message.
+            if ending.status is None:
+                raise
+            status = ending.status
+            _discard(sys.stdout)
+            _discard(sys.stderr)
+        return status if ending.status is None else ending.status
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         outcome: Any = cli.main(
             args=None if argv is None else list(argv), prog_name="xlic", standalone_mode=False
@@ -109,14 +124,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _fail(str(error))
         return error.exit_status
     except BrokenPipeError:
-        _discard_stdout()
+        _discard(sys.stdout)
         return ExitStatus.BROKEN_PIPE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except MemoryError:
         return _fail("out of memory; use a smaller image, or close other programs")
     except OSError as error:
-        _discard_stdout()
+        _discard(sys.stdout)
         where = f" {error.filename}" if error.filename else ""
         return _fail(f"the system refused{where}: {error.strerror or error}")
 
@@ -148,11 +163,11 @@ def _fail(message: str) -> int:
     return ExitStatus.INPUT
 
 
-def _discard_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: stdout cannot take it."""
+def _discard(stream: TextIO) -> None:
+    """Let the interpreter's last flush go nowhere: the stream cannot take it."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
     except (OSError, ValueError):
         pass

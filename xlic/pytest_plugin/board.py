@@ -10,8 +10,10 @@ import pytest
 from xlic.board.config import Board
 from xlic.board.connect import open_session, resolve, with_bitstream
 from xlic.errors import MismatchError, MissingToolError
+from xlic.exit_status import ExitStatus
 from xlic.pytest_plugin.board_options import BOARD, SESSIONS
 from xlic.pytest_plugin.outcomes import OutcomeReports
+from xlic.signals import Ended
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +30,26 @@ REPEATABILITY = "xlic_repeatability"
 MEASURED = "xlic_measured"
 REPORTS = "xlic-outcomes"
 """Name of the plugin that sums up."""
+_ENDINGS = "xlic-endings"
 
 Compare = Callable[..., "list[TransformResult]"]
+
+
+class Endings:
+    """Has a run that a signal ended leave with the status that shells give it."""
+
+    def __init__(self) -> None:
+        self._status: ExitStatus | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """See what ended the run."""
+        if isinstance(excinfo.value, Ended):
+            self._status = excinfo.value.exit_status
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say so."""
+        if self._status is not None:
+            session.exitstatus = self._status
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +77,10 @@ def board_session(
 ) -> Iterator[BoardSession]:
     """A session with the board: leased, its logic loaded and identified."""
     options = request.config.stash[BOARD]
-    reports = request.config.pluginmanager.get_plugin(REPORTS)
+    plugins = request.config.pluginmanager
+    reports = plugins.get_plugin(REPORTS)
+    if not plugins.has_plugin(_ENDINGS):
+        plugins.register(Endings(), _ENDINGS)
     try:
         with open_session(
             board_config,
