@@ -80,7 +80,9 @@ def give_to_another(link, board):
 
 
 def changed_since(link, board):
-    done = link.run(f"find {board.folder} {board.lease.folder} -newer /tmp/then && rm /tmp/then", limit())
+    done = link.run(
+        f"find {board.folder} {board.lease.folder} -newer /tmp/then && rm /tmp/then", limit()
+    )
     assert done.status == 0
     return done.output
 
@@ -187,3 +189,59 @@ def test_sensors_tell_si_units(tiny_session):
 
 def test_the_virtual_bitstream_is_for_the_boards_part(tiny_bitstream, tiny_board):
     assert read_bitstream(tiny_bitstream, tiny_board.part).part.startswith(tiny_board.part)
+
+
+# ---- others on the same board, by whatever way they came
+
+
+@pytest.mark.parametrize("same_lease", [True, False])
+def test_two_whose_folders_differ_work_in_turn(tiny_board, same_lease):
+    """Each by a board file of its own, at once, three times."""
+    said, results = [], []
+
+    def work(name: str) -> None:
+        folder = "/tmp/xlic-lease" if same_lease else f"/tmp/lease-{name}"
+        lease = LeaseSettings(wait=120, owner=name, folder=folder)
+        board = replace(tiny_board, folder=f"/tmp/xlic-{name}", lease=lease)
+        for _ in range(3):
+            with open_session(board, logic="hls", say=said.append) as session:
+                results.extend(result.equal for result in compare(session))
+                assert session.failures == []
+
+    with ThreadPoolExecutor() as pool:
+        for one in [pool.submit(work, name) for name in ("alice", "bob")]:
+            one.result(300)
+    assert results == [True] * 12
+    assert any("waiting" in line for line in said)
+    with Link(tiny_board) as link:
+        link.run("rm -rf /tmp/xlic-alice /tmp/xlic-bob /tmp/lease-*", limit())
+
+
+@pytest.mark.parametrize("folders", ["/tmp/xlic", "/tmp/xlic /tmp/xlic-lease"])
+def test_a_program_whose_files_were_removed_is_ended(tiny_board, virtual_board, folders):
+    """Without its job's files; then without its lease, by whoever comes next."""
+    board = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
+    with ThreadPoolExecutor() as pool, Link(tiny_board) as link:
+        with virtual_board.faults.never_finishes():
+            started = pool.submit(encode_once, board)
+            virtual_board.service(f"while ! {PROGRAMS}; do sleep 0.05; done", deadline=60)
+            link.run(f"rm -rf {folders}", limit())
+            if "lease" in folders:
+                said = []
+                # Another who finds no lease, and whose run is right all the same.
+                virtual_board.request("faults", set={})
+                with open_session(tiny_board, logic="hls", say=said.append) as session:
+                    assert all(result.equal for result in compare(session))
+                    assert session.failures == []
+                with pytest.raises(LeaseLostError):
+                    started.result(120)
+        if "lease" not in folders:
+            # Its own second attempt, with logic that was loaded anew.
+            assert started.result(120) == 1
+        assert running(virtual_board) == ""
+
+
+def encode_once(board) -> int:
+    with open_session(board, logic="hls", say=print) as session:
+        session.run(compiled("encode"), values("encode"))
+        return len(session.failures)

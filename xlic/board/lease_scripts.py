@@ -161,13 +161,17 @@ def take(clock: str, folder: str, claim: dict[str, str], queue: bool) -> str:
     """
     lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
     line = _LINE.format(expiry=TICKET_EXPIRY)
-    return functions(clock) + line + _TAKE.format(
-        folder=quoted(folder),
-        claim=quoted(f"claim.{claim['token']}"),
-        token=claim["token"],
-        lines=lines,
-        log=_LOG_LINES,
-        queue=int(queue),
+    return (
+        functions(clock)
+        + line
+        + _TAKE.format(
+            folder=quoted(folder),
+            claim=quoted(f"claim.{claim['token']}"),
+            token=claim["token"],
+            lines=lines,
+            log=_LOG_LINES,
+            queue=int(queue),
+        )
     )
 
 
