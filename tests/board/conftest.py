@@ -42,9 +42,8 @@ def tiny_board(virtual_board, tiny_bitstream):
     from xlic.board.connect import resolve
 
     # What a test before may have left to expire.
-    virtual_board.service(
-        "cd /tmp/xlic-lease 2> /dev/null && rm -f lease.* beat.* released.* ticket.*; true"
-    )
+    left = "lease.* beat.* released.* ticket.*"
+    virtual_board.service(f"cd /tmp/xlic-lease 2> /dev/null && rm -f {left}; true")
     board = Board("virtual", bitstream=tiny_bitstream, limits=Limits(run=3))
     return replace(resolve(board, virtual_board), lease=LeaseSettings(wait=0, owner="test"))
 

@@ -75,14 +75,14 @@ def give_to_another(link, board):
     script = f"cd {board.lease.folder}; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
     script += 'ln lease.$n "lease.$((n + 1))"; : > "released.$((n + 1))"; '
     # busybox compares whole seconds.
-    script += f"find {board.folder} {board.lease.folder} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
+    folders = f"{board.folder} {board.lease.folder}"
+    script += f"find {folders} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
     assert link.run(script, limit()).status == 0
 
 
 def changed_since(link, board):
-    done = link.run(
-        f"find {board.folder} {board.lease.folder} -newer /tmp/then && rm /tmp/then", limit()
-    )
+    folders = f"{board.folder} {board.lease.folder}"
+    done = link.run(f"find {folders} -newer /tmp/then && rm /tmp/then", limit())
     assert done.status == 0
     return done.output
 

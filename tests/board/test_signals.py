@@ -85,11 +85,11 @@ def test_who_waits_in_line_and_is_ended_leaves_it(server, board_file, tmp_path):
 def test_what_others_handle_or_ignore_is_left_to_them():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with pytest.raises(Ended, match="SIGTERM"), ended_in_order():
+        with ended_in_order() as ending, ended_in_order() as inner:
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-            with ended_in_order():
-                os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(5)
+            with pytest.raises(Ended, match="SIGTERM"):
+                signal.raise_signal(signal.SIGTERM)
+        assert (ending.status, inner.status) == (ExitStatus.TERMINATED, None)
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
@@ -99,15 +99,12 @@ def test_what_others_handle_or_ignore_is_left_to_them():
 def test_a_second_signal_does_not_end_the_giving_back():
     done = []
     with ended_in_order() as ending:
-        try:
-            os.kill(os.getpid(), signal.SIGHUP)
-            time.sleep(5)
-        except Ended as ended:
-            for number in (signal.SIGHUP, signal.SIGTERM):
-                os.kill(os.getpid(), number)
-            time.sleep(0.1)
-            done.append(ended.exit_status)
-    assert done == [ending.status] == [ExitStatus.HANGUP]
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGHUP)
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.raise_signal(number)
+        done.append(ending.status)
+    assert done == [ExitStatus.HANGUP]
 
 
 TEST = """

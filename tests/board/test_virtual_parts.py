@@ -263,6 +263,5 @@ def test_an_interrupt_line_waits_for_nobody_and_ends_as_it_should_be():
     line.turn()
     assert line.awaited == []
     qemu.close()
-    with pytest.raises(OSError, match=r"QEMU has gone|Broken pipe"):
+    with pytest.raises(OSError, match="Broken pipe"):
         line.set(1)
-        line.turn()

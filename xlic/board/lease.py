@@ -184,8 +184,8 @@ class Lease:
                 checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
             except LeaseLostError:
                 self._lost = (
-                    f"the lease on the board was lost: it is somebody else's by now, or was removed "
-                    f"from {self._settings.folder}"
+                    "the lease on the board was lost: it is somebody else's by now, or was "
+                    f"removed from {self._settings.folder}"
                 )
                 raise
             self._renewed = asked

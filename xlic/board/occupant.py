@@ -1,8 +1,8 @@
 """Whose program has the accelerator, and what is done about it by whoever holds the lease.
 
 The lease keeps those apart who ask for it; the board's program keeps the device for itself as long
-as it lives, whatever became of the lease it was started under. What is found there is ended if it is
-nobody's: its lease is ours, gone, stale or given back. Else it is waited for.
+as it lives, whatever became of the lease it was started under. What is found there is ended if it
+is nobody's: its lease is ours, gone, stale or given back. Else it is waited for.
 """
 
 from __future__ import annotations
