@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,9 +62,17 @@ def board_config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     options = request.config.stash[BOARD]
     if not options.board.virtual:
         return options.board
-    running = request.getfixturevalue("virtual_board_session")
+    from xlic.board.virtual.ahead import player_built_beside
+
     folder = tmp_path_factory.mktemp("bitstream")
     try:
+        with ExitStack() as stack:
+            wait = None
+            if options.board.bitstream is None:
+                wait = stack.enter_context(player_built_beside(options.logic, lambda _: None))
+            running = request.getfixturevalue("virtual_board_session")
+            if wait is not None:
+                wait()
         return resolve(with_bitstream(options.board, options.logic, folder), running)
     except MissingToolError as error:
         pytest.skip(str(error))
