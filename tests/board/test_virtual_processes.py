@@ -132,10 +132,9 @@ def test_one_that_does_not_start_leaves_nothing(folder, monkeypatch):
 def test_errors_quote_logs_that_go_away_and_name_those_that_stay(folder):
     for kept in (False, True):
         with VirtualBoard.start(folder if kept else None, wait=False) as board:
-            with pytest.raises(VirtualBoardError, match="its console said last: ") as caught:
+            with pytest.raises(VirtualBoardError, match=r"said last: \d{4}-\d\d-\d\dT") as caught:
                 board.wait_for_ssh(0.01)
             assert (str(board.console_log) in str(caught.value)) == kept
-            assert "power on" in str(caught.value)
         assert board.console_log.exists() == kept
 
 
