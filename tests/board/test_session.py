@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.board.local import limit
-from tests.board.tiny import IMAGE, PROGRAMS, compare, running
+from tests.board.tiny import IMAGE, PROGRAMS, compare, running, wake
 from tests.hls.programs import TINY, compiled, model, values
 from xlic.accelerator.design import Design
 from xlic.board import session
@@ -102,8 +102,8 @@ def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
     patient = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
     with (
         Link(tiny_board) as link,
-        virtual_board.faults.never_finishes(),
         open_session(patient, logic="hls") as session,
+        virtual_board.faults.never_finishes(),
         ThreadPoolExecutor() as pool,
     ):
 
@@ -118,6 +118,11 @@ def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
             session.run(compiled("encode"), values("encode"))
         lost.result()
         assert running(virtual_board) == ""
+    # Its logic still runs, which whoever comes next knows, whatever folder is theirs.
+    other = replace(tiny_board, folder="/tmp/xlic-other")
+    with open_session(other, logic="hls") as session:
+        assert all(result.equal for result in compare(session, transforms=("encode",)))
+        assert session.failures == []
 
 
 def test_a_run_that_was_left_in_the_middle_is_ended_and_not_trusted(
@@ -219,6 +224,7 @@ def test_two_whose_folders_differ_work_in_turn(tiny_board):
 def test_a_program_whose_files_were_removed_is_ended(tiny_board, virtual_board, folders):
     """Without its job's files; then without its lease, by whoever comes next."""
     board = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
+    wake(tiny_board)
     with ThreadPoolExecutor() as pool, Link(tiny_board) as link:
         with virtual_board.faults.never_finishes():
             started = pool.submit(encode_once, board)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.board.sshd import MISSING, SSHD, Server
-from tests.board.tiny import running
+from tests.board.tiny import running, wake
 from xlic.board.lease import read_holder
 from xlic.board.ssh import Link
 from xlic.exit_status import ExitStatus
@@ -127,6 +127,7 @@ def test_a_run_of_pytest_that_is_ended_leaves_nothing_on_the_board(
     file = board_file(tiny_board)
     words = ["-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider", "-q", "-s"]
     words += ["--board", file, "--pl", "hls", str(tests)]
+    wake(tiny_board)
     with virtual_board.faults.never_finishes():
         process = start(
             "import pytest; sys.exit(pytest.main())",
