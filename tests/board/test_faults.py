@@ -26,7 +26,7 @@ from xlic.board.errors import (
     LostInterruptError,
     TransferError,
 )
-from xlic.board.lease import Lease
+from xlic.board.lease import Lease, read_holder
 from xlic.board.policy import Repeatability
 from xlic.board.ssh import Link
 
@@ -176,8 +176,18 @@ def test_full_disk(board, virtual_board):
             encode(session)
 
 
+def test_full_disk_for_longer_than_a_lease_lives_unrenewed(board, virtual_board):
+    brief = replace(board, lease=replace(board.lease, expiry=8))
+    with open_session(brief, logic="hls", say=print) as session:
+        with virtual_board.faults.full_disk(), Link(board) as link:
+            time.sleep(12)
+            assert not read_holder(link, board.lease.folder).stale
+        encode(session)
+        assert session.failures == []
+
+
 def test_full_disk_before_the_lease(board, virtual_board):
-    virtual_board.service("rm -rf /tmp/xlic")
+    virtual_board.service("rm -rf /tmp/xlic /tmp/xlic-lease")
     with (
         virtual_board.faults.full_disk(),
         within(BOOT_ONCE),
