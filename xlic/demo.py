@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
@@ -316,6 +315,8 @@ def _fitting(
 ) -> ImageFont.FreeTypeFont:
     """The largest of a few font sizes in which all texts fit, or the smallest."""
     # Pillow's own font lacks the multiplication sign; Matplotlib brings a fuller one.
+    import matplotlib
+
     file = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
     fonts = [ImageFont.truetype(file, size) for size in (17, 14, 12)]
     fits = (f for f in fonts if max(draw.textlength(t, font=f) for t in texts) <= width)

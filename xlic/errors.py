@@ -7,6 +7,8 @@ a defect of xlic itself and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xlic.exit_status import ExitStatus
 
 
@@ -18,6 +20,24 @@ class XlicError(Exception):
 
 class InputError(XlicError):
     """An argument, image, size or option is unusable."""
+
+
+class ParameterError(InputError):
+    """Parameters have values that cannot be, or that do not do.
+
+    Args:
+        message: the line, with ``{}`` where a parameter's name belongs.
+        names: those names, in that order, as Python has them.
+    """
+
+    def __init__(self, message: str, *names: str) -> None:
+        super().__init__(message.format(*names))
+        self._message = message
+        self._names = names
+
+    def told(self, spelling: Callable[[str], str]) -> str:
+        """The line for who knows the parameters by other names, as options of a command line."""
+        return self._message.format(*map(spelling, self._names))
 
 
 class FormatError(InputError):

@@ -49,11 +49,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: the folder is absent or unwritable, or the disk is full.
     """
     try:
+        # What links of /dev/fd point to is no path: it is opened by the name that was given.
+        if Path(path).exists() and not Path(path).is_file():
+            yield Path(path)
+            return
         # Path.resolve raises RuntimeError on a loop of links, this leaves it to the open.
         target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            yield target
-            return
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
         # A short name of its own: that of the target may already be as long as one can be.
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".xlic-", suffix=".tmp")
@@ -253,3 +254,18 @@ def _umask() -> int:
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` by anything that may take over two seconds."""
+
+
+class LongPhase(str):
+    """A ``what`` of :data:`Progress` that is told where it begins, a terminal or not.
+
+    Args:
+        what: what runs.
+        usually: how long that takes, in words.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, what: str, usually: str) -> LongPhase:
+        """The text of both."""
+        return super().__new__(cls, f"{what} (usually {usually})")

@@ -5,10 +5,12 @@ All images inside xlic are ``uint8 (H, W, 3)``.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +41,16 @@ class LoadedImage:
     notes: tuple[str, ...]
 
 
-def read_image(path: str | os.PathLike[str]) -> LoadedImage:
+def read_image(path: str | os.PathLike[str], data: bytes | None = None) -> LoadedImage:
     """Read any image that Pillow reads.
 
     Grey, palette and 16-bit images are converted, transparent ones are laid on white, the
     orientation that a camera recorded is applied, of an animation the first frame is taken;
     ``notes`` says so.
+
+    Args:
+        path: the file.
+        data: its contents, where they are at hand; ``path`` is its name for messages then.
 
     Raises:
         InputError: the file is absent, no image, truncated, empty, of more than
@@ -55,7 +61,7 @@ def read_image(path: str | os.PathLike[str]) -> LoadedImage:
         with warnings.catch_warnings():
             # About damaged metadata, which is of no concern here.
             warnings.simplefilter("ignore")
-            with PillowImage.open(source) as opened:
+            with PillowImage.open(source if data is None else io.BytesIO(data)) as opened:
                 check_size(opened.height, opened.width, str(source))
                 # Pillow itself keeps 8 of 16 bits of colour images; only the file's layout tells.
                 deep = any(";16" in str(tile) for tile in getattr(opened, "tile", ()))
@@ -69,6 +75,51 @@ def read_image(path: str | os.PathLike[str]) -> LoadedImage:
         # Pillow's decoders raise errors of many kinds on damaged files, RuntimeError among them.
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read image {source}: {reason}") from error
+
+
+_LOSSLESS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".bmp": ("BMP", {}),
+    ".ppm": ("PPM", {}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".webp": ("WEBP", {"lossless": True, "exact": True}),
+}
+"""Formats that keep every pixel as it is, by suffix."""
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Refuse a file for an image whose suffix promises what :func:`encoded` does not make.
+
+    Raises:
+        InputError: so.
+    """
+    _format_of(path)
+
+
+def encoded(path: str | os.PathLike[str], pixels: UInt8Image) -> bytes:
+    """``pixels`` in the format that the file's suffix says, without loss; PNG if it has none.
+
+    Raises:
+        InputError: a suffix of another format, or sizes that the format cannot have.
+    """
+    format_, options = _format_of(path)
+    file = io.BytesIO()
+    try:
+        PillowImage.fromarray(pixels).save(file, format=format_, **options)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{format_} cannot hold {path} ({error}); write a .png") from error
+    return file.getvalue()
+
+
+def _format_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    suffix = Path(path).suffix.lower() or ".png"
+    if suffix not in _LOSSLESS:
+        raise InputError(
+            f"{path}: a decoded picture is written without loss, as {', '.join(_LOSSLESS)}; "
+            "give it one of these suffixes"
+        )
+    return _LOSSLESS[suffix]
 
 
 def write_png(path: str | os.PathLike[str], pixels: UInt8Image) -> None:

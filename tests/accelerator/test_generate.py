@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xlic.accelerator import generate, isa
+from xlic.exit_status import ExitStatus
 
 pytestmark = pytest.mark.sim
 
@@ -27,7 +28,7 @@ class TestCommand:
     def files(self, tmp_path, monkeypatch):
         folder = {tmp_path / "a.sv": generate.system_verilog, tmp_path / "a.h": generate.cpp_header}
         monkeypatch.setattr(generate, "FILES", folder)
-        monkeypatch.setattr(generate, "_ROOT", tmp_path)
+        monkeypatch.setattr(generate, "ROOT", tmp_path)
         return list(folder)
 
     def test_writes_what_is_missing_and_then_nothing(self, files, capsys):
@@ -41,7 +42,7 @@ class TestCommand:
         generate.main([])
         files[0].write_text("changed")
         capsys.readouterr()
-        assert generate.main(["--check"]) == 1
+        assert generate.main(["--check"]) == ExitStatus.INPUT
         message = capsys.readouterr().out
         assert message.startswith("a.sv is not what xlic/accelerator/isa.py says; run python -m")
         assert files[0].read_text() == "changed"

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import LinearConstraint, milp
 
 from xlic.accelerator.geometry import (
     Phase,
@@ -141,6 +140,9 @@ def fewest_taps(outputs, lanes):
         rows.append(np.concatenate([passes, row.ravel()]))
         low.append(-np.inf)
         high.append(0)
+    # Half a second to import: not for those who select another test.
+    from scipy.optimize import LinearConstraint, milp
+
     found = milp(
         cost,
         constraints=LinearConstraint(np.array(rows), low, high),

@@ -13,7 +13,7 @@ from xlic.accelerator.compiler import compile_layers, compile_transform
 from xlic.accelerator.design import SMALL, Design
 from xlic.accelerator.isa import InFormat
 from xlic.accelerator.specs import SymbolIntegers
-from xlic.errors import FormatError, InputError
+from xlic.errors import FormatError, InputError, ParameterError
 from xlic.quantization.model import ConvIntegers
 
 pytestmark = pytest.mark.sim
@@ -51,14 +51,30 @@ class TestBuffers:
             compile_transform(model, transform, (20, 20), replace(base, **{parameter: limit}))
         message = str(caught.value)
         assert f"needs {parameter} {needed}, the design has {limit}" in message
-        assert f"build it with {parameter} of at least {needed}" in message
+        assert f"make it a design with {parameter} {needed}" in message
         enough = replace(base, **{parameter: needed})
         compile_transform(model, transform, (20, 20), enough)
 
     def test_that_hold_channels_of_a_normalization(self):
         entry = spec(Shape("down", 1, 1, 20, normalized=True))
-        with pytest.raises(InputError, match="output of conv_0 needs channels 20"):
+        with pytest.raises(InputError, match="output of gdn_0 needs channels 20"):
             compile_one(entry, design=replace(SMALL, channels=19))
+
+    def test_that_are_too_small_together_are_told_together(self):
+        model = random_model(1, 8)
+        short = replace(SMALL, weight_words=16, pass_words=16, channels=16)
+        with pytest.raises(ParameterError, match="or use a smaller model") as caught:
+            compile_transform(model, "decode", (20, 20), short)
+        remedy = str(caught.value).partition("a design with ")[2].partition(",")[0].split()
+        needed = {name: int(value) for name, value in zip(remedy[::2], remedy[1::2], strict=True)}
+        assert needed.keys() == {"weight_words", "pass_words", "channels"}
+        compile_transform(model, "decode", (20, 20), replace(short, **needed))
+
+    def test_that_no_design_has_name_the_model(self):
+        entry = spec(Shape("down", 1, 1, 1032))
+        with pytest.raises(InputError, match=r"more than any design has \(1024\)") as caught:
+            compile_one(entry, design=SMALL)
+        assert not isinstance(caught.value, ParameterError)
 
     def test_shipped_models_need_more_than_the_small_design(self):
         model = random_model(1, 48)

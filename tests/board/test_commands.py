@@ -87,21 +87,25 @@ def test_without_the_virtual_boards_tools_tests_skip_with_the_remedy(pytester, m
 def test_a_board_that_does_not_answer_is_an_error_of_its_own_kind(pytester):
     pytester.makefile(".toml", board='host = "127.0.0.1"\nport = 1\nattempts = 1\n')
     pytester.makepyfile("def test_needs_one(board_session): raise AssertionError")
-    result = pytester.runpytest("--board", "board.toml")
+    result = pytester.runpytest("--xlic-board", "board.toml")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["infrastructure: *"])
 
 
 def test_tests_of_the_virtual_board_skip_where_another_is_named(pytester):
     pytester.makepyfile("def test_faults(virtual_board): raise AssertionError")
-    result = pytester.runpytest("-rs", "--host", "zcu102")
+    result = pytester.runpytest("-rs", "--xlic-host", "zcu102")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*a test of the virtual board; this run is for zcu102*"])
 
 
 @pytest.mark.parametrize(
     "options",
-    [("--host", "two words"), ("--board", "absent.toml"), ("--board-sources", "xyz")],
+    [
+        ("--xlic-host", "two words"),
+        ("--xlic-board", "absent.toml"),
+        ("--xlic-board-sources", "xyz"),
+    ],
 )
 def test_unusable_options_are_refused_before_anything_runs(pytester, options):
     pytester.makepyfile("def test_fine(): pass")

@@ -10,13 +10,13 @@ import pytest
 
 from tests.sim.models import random_model
 from xlic.accelerator.design import SMALL
-from xlic.accelerator.sources import RTL_TOP, rtl_sources
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.verilated import ProtocolError, SimulationError, VerilatedDevice
 from xlic.accelerator.verilated_library import Rtl, build_library
-from xlic.board.vivado import VIVADO_DIR
 from xlic.errors import AcceleratorError
 from xlic.rungs.accelerator import AcceleratorRung
 from xlic.rungs.int16 import Int16Rung
+from xlic.sources import RTL_TOP, VIVADO_DIR
 
 pytestmark = pytest.mark.board
 

@@ -17,16 +17,16 @@ import pytest
 from tests.board import fake
 from tests.board.fake import BEATS, INPUT, OUTPUT, PROGRAM_AT, WINDOW, Behaviour, FakeBoard
 from xlic.accelerator.isa import Info, Register
-from xlic.accelerator.native_library import HLS_DIR
 from xlic.board.errors import (
     AcceleratorTimeoutError,
     IdentityError,
     InfrastructureError,
     LostInterruptError,
 )
-from xlic.board.program import PROGRAM_DIR, build_program
+from xlic.board.program import build_program
 from xlic.board.results import Outcome, failure, parse_result
 from xlic.errors import AcceleratorError, InputError
+from xlic.sources import HLS_DIR, PROGRAM_DIR
 
 pytestmark = pytest.mark.board
 

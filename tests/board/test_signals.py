@@ -126,7 +126,7 @@ def test_a_run_of_pytest_that_is_ended_leaves_nothing_on_the_board(
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     file = board_file(tiny_board)
     words = ["-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider", "-q", "-s"]
-    words += ["--board", file, "--pl", "hls", str(tests)]
+    words += ["--xlic-board", file, "--xlic-pl", "hls", str(tests)]
     wake(tiny_board)
     with virtual_board.faults.never_finishes():
         process = start(

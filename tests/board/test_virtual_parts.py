@@ -19,10 +19,10 @@ from xlic.accelerator.isa import INFO_WORDS, MAGIC, Control, Info, Register
 from xlic.board.virtual import layout, packages, tools
 from xlic.board.virtual.bitstream import VirtualBitstream, make_bitstream, read_bin
 from xlic.board.virtual.cpio import Archive
-from xlic.board.virtual.image import SOURCES
 from xlic.board.virtual.keys import make_keys
 from xlic.board.virtual.pl import PUBLISHED, Faults, InterruptLine, Logic
 from xlic.errors import FormatError, InputError, MissingToolError
+from xlic.sources import VIRTUAL_DIR
 
 pytestmark = pytest.mark.board
 
@@ -189,7 +189,7 @@ def test_damaged_bitstreams_are_refused_and_foreign_ones_taken():
 
 
 def test_module_and_host_agree_on_the_mailbox():
-    text = (SOURCES / "module" / "xlic_virtual_pl.c").read_text("utf-8")
+    text = (VIRTUAL_DIR / "module" / "xlic_virtual_pl.c").read_text("utf-8")
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0")
     defined = dict(re.findall(r"#define (\w+) (\w+)\n", text))
     ours = {

@@ -187,20 +187,20 @@ def test_commands(tmp_path):
 
     with pytest.raises(VirtualBoardError, match="xlic board virtual up"):
         xlic("status")
-    up = xlic("up", "--json")
+    up = xlic("up", "--json", "-")
     try:
         said = json.loads(up.stdout)
         assert said["host"] == "127.0.0.1"
         assert said["state"]["run_state"] == "running"
         assert "running" in xlic("status").stdout
         assert "ready after" in xlic("console", "--log").stdout
-        again = json.loads(xlic("up", "--json").stdout)
+        again = json.loads(xlic("up", "--json", "-").stdout)
         assert again["port"] == said["port"]
         xlic("power-cycle")
         xlic("reset")
         assert boards_folder().joinpath("default").is_dir()
         # Not those of before the power went.
-        pids = json.loads(xlic("status", "--json").stdout)["state"]["processes"].values()
+        pids = json.loads(xlic("status", "--json", "-").stdout)["state"]["processes"].values()
     finally:
         assert xlic("down").exit_code == 0
     assert all_gone(pids)

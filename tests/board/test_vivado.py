@@ -12,12 +12,13 @@ import pytest
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
 from xlic.accelerator.generate import cpp_header, system_verilog
-from xlic.accelerator.sources import ROOT, RTL_DIR, RTL_TOP, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board import vivado
 from xlic.board.connect import expected_sources
 from xlic.board.virtual import layout
-from xlic.board.vivado import VIVADO_DIR, Platform, overlay, parameters_tcl, rtl_ports, wrapper
+from xlic.board.vivado import Platform, overlay, parameters_tcl, rtl_ports, wrapper
+from xlic.sources import ROOT, RTL_DIR, RTL_TOP, VIVADO_DIR
 
 pytestmark = pytest.mark.board
 

@@ -16,9 +16,10 @@ import pytest
 
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import ROOT, rtl_sources
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.timing import CLOCK_HZ
-from xlic.board.vivado import VIVADO_DIR, Platform, parameters_tcl, rtl_ports, wrapper
+from xlic.board.vivado import Platform, parameters_tcl, rtl_ports, wrapper
+from xlic.sources import ROOT, VIVADO_DIR
 
 pytestmark = pytest.mark.board
 

@@ -11,8 +11,8 @@ from tests.cli.test_main import error_line
 from tests.sim.models import random_model
 from xlic.accelerator.design import SMALL, Design
 from xlic.accelerator.program import read_program
-from xlic.cli.accelerator_commands import _PARAMETERS, chosen_design
 from xlic.cli.main import main
+from xlic.cli.options import _PARAMETERS, chosen_design
 from xlic.errors import InputError
 from xlic.images import write_png
 from xlic.quantization.model import save_quantized
@@ -35,7 +35,7 @@ SMALL_MODEL = ("compile", "--model", "q.safetensors", "--design", "small")
 class TestCompile:
     @pytest.mark.parametrize("transform", ["encode", "decode"])
     def test_writes_a_program_for_a_size(self, here, capsys, transform):
-        arguments = ["--size", "24x17", "--transform", transform, "--output", "p.xprog"]
+        arguments = ["--size", "24x17", "--transform", transform, "--out", "p.xprog"]
         assert main([*SMALL_MODEL, *arguments]) == 0
         program = read_program(here / "p.xprog", SMALL)
         out, err = capsys.readouterr()
@@ -63,7 +63,7 @@ class TestCompile:
         assert main([*SMALL_MODEL, *arguments]) == 0
         facts = json.loads(capsys.readouterr().out)
         assert facts["design"]["pof"] == 4
-        assert [layer["output"] for layer in facts["layers"]] == ["igdn_0", "igdn_1", "syn_2"]
+        assert [layer["name"] for layer in facts["layers"]] == ["igdn_0", "igdn_1", "syn_2"]
 
     def test_writes_json_beside_the_table(self, here, capsys):
         arguments = ["--size", "24x17", "--transform", "decode", "--json", "facts.json"]
@@ -80,31 +80,30 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--transform", "encode"], "give either --size WxH or --image IMG"),
+            (["--transform", "encode"], "give either --size WxH or --image IMAGE"),
             (["--transform", "encode", "--size", "2x2", "--image", "a.png"], "give either --size"),
             (["--transform", "encode", "--size", "2"], "'2' is no image size"),
             (["--transform", "encode", "--image", "absent.png"], "absent.png"),
             (["--transform", "both", "--size", "2x2"], "'both' is not one of 'encode', 'decode'"),
-            (["--size", "2x2"], "--transform"),
             (
                 ["--transform", "encode", "--size", "2x2", "--pof", "5"],
-                "pof 5 cannot be built; pof is one of 4, 8, 16",
+                "--pof 5 cannot be built; --pof is one of 4, 8, 16",
             ),
             (
                 ["--transform", "encode", "--size", "2x2", "--weight-words", "1000"],
-                "build it with weight_words of at least 1318",
+                "make it a design with --weight-words 1318",
             ),
             (["--transform", "encode", "--size", "2x2", "--keep", "syn_0"], "no tensor 'syn_0'"),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "q.safetensors"],
+                ["--transform", "encode", "--size", "2x2", "--out", "q.safetensors"],
                 "q.safetensors would overwrite q.safetensors",
             ),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "o", "--json", "o"],
+                ["--transform", "encode", "--size", "2x2", "--out", "o", "--json", "o"],
                 "o would overwrite o",
             ),
             (
-                ["--transform", "encode", "--size", "2x2", "--output", "absent/o"],
+                ["--transform", "encode", "--size", "2x2", "--out", "absent/o"],
                 "cannot write absent/o",
             ),
         ],
@@ -117,13 +116,13 @@ class TestErrors:
 class TestDesign:
     def test_is_the_default_one_with_what_was_given(self):
         nothing = dict.fromkeys(_PARAMETERS)
-        assert chosen_design("default", **nothing) == Design()
-        assert chosen_design("small", **nothing) == SMALL
-        assert chosen_design("small", **nothing | {"pox": 16}).pox == 16
+        assert chosen_design("default", nothing) == Design()
+        assert chosen_design("small", nothing) == SMALL
+        assert chosen_design("small", nothing | {"pox": 16}).pox == 16
 
     def test_options_are_its_parameters(self):
         assert set(_PARAMETERS) == set(vars(Design()))
 
     def test_that_cannot_be_is_refused(self):
         with pytest.raises(InputError, match="channels 8 must be 16 … 1024"):
-            chosen_design("default", channels=8)
+            chosen_design("default", {"channels": 8})

@@ -11,8 +11,11 @@ import click
 import pytest
 
 from xlic.cli import main as module
-from xlic.cli.main import cli, main
+from xlic.cli.command import command
+from xlic.cli.main import main
+from xlic.cli.options import verbose_option
 from xlic.errors import InputError, MissingToolError, XlicError
+from xlic.exit_status import ExitStatus
 
 pytestmark = pytest.mark.sim
 
@@ -109,22 +112,6 @@ class TestHelp:
         for name in module._COMMANDS:
             assert name in done.stdout
 
-    @pytest.mark.parametrize("name", list(module._COMMANDS))
-    def test_of_each_command_explains_it(self, capsys, name):
-        assert main([name, "--help"]) == 0
-        text = capsys.readouterr().out
-        assert "Usage: xlic" in text
-        assert len(text.splitlines()) > 8
-
-    @pytest.mark.parametrize("name", ["demo", "eval", "quantize", "encode", "decode", "bench"])
-    def test_of_each_simulation_command_has_an_example(self, capsys, name):
-        main([name, "--help"])
-        assert f"Example: xlic {name}" in capsys.readouterr().out
-
-    def test_is_shown_where_no_command_is_given(self, capsys):
-        assert main([]) == 0
-        assert "xlic demo" in capsys.readouterr().out
-
     def test_version_is_the_packages(self, capsys):
         from xlic import __version__
 
@@ -133,30 +120,66 @@ class TestHelp:
 
 
 class TestGlobalOptions:
-    def test_before_the_command_reach_it(self, monkeypatch):
-        seen = {}
+    """-V and --model-path may stand before the command, as in the public script, or behind it."""
 
-        @click.command()
-        @click.pass_context
-        def look(ctx):
-            seen.update(ctx.obj)
+    @pytest.fixture
+    def seen(self, monkeypatch):
+        given = {}
 
-        monkeypatch.setattr(module._LazyGroup, "get_command", lambda self, ctx, name: look)
-        assert main(["-V", "--model_path", "trained", "train"]) == 0
-        assert seen == {"verbose": True, "model_path": "trained"}
-
-    def test_are_off_by_default(self, monkeypatch):
-        seen = {}
-
-        @click.command()
-        @click.pass_obj
-        def look(obj):
-            seen.update(obj)
+        @command()
+        @verbose_option
+        @click.option("--model-path")
+        def look(**options):
+            given.update(options)
 
         monkeypatch.setattr(module._LazyGroup, "get_command", lambda self, ctx, name: look)
+        return given
+
+    @pytest.mark.parametrize("spelling", ["--model-path", "--model_path"])
+    @pytest.mark.parametrize("before", [True, False])
+    def test_mean_the_same_in_both_places(self, seen, before, spelling):
+        options = ["-V", spelling, "some_folder"]
+        assert main([*options, "train"] if before else ["train", *options]) == 0
+        assert seen == {"verbose": True, "model_path": "some_folder"}
+
+    def test_are_off_by_default(self, seen):
         main(["train"])
         assert seen == {"verbose": False, "model_path": None}
-        assert isinstance(cli, click.Group)
+
+    def test_of_both_places_the_one_behind_counts(self, seen):
+        main(["--model-path", "a", "train", "--model-path", "b"])
+        assert seen["model_path"] == "b"
+
+    @pytest.mark.parametrize(
+        ("arguments", "option"),
+        [
+            (["-V", "bench"], "-V"),
+            (["-V", "board", "status", "--host", "x"], "-V"),
+            (["--model-path", "m", "encode", "a.png"], "--model-path"),
+        ],
+    )
+    def test_are_refused_where_they_would_do_nothing(self, capsys, arguments, option):
+        assert main(arguments) == 2
+        line = error_line(capsys)
+        assert f"has no {option}" in line
+        assert "leave it out" in line
+
+
+class TestGroups:
+    @pytest.mark.parametrize("words", [[], ["rtl"], ["hls"], ["board"], ["board", "virtual"]])
+    def test_alone_show_their_help(self, capsys, words):
+        assert main(words) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out.startswith("Usage: " + " ".join(["xlic", *words]))
+        assert len(out.splitlines()) > 8
+
+    @pytest.mark.parametrize(
+        ("words", "meant"), [(["rtl", "rum"], "run"), (["board", "virtual", "upp"], "up")]
+    )
+    def test_know_what_a_misspelt_command_was_to_be(self, capsys, words, meant):
+        assert main(words) == 2
+        assert f"Did you mean {meant!r}?" in error_line(capsys)
 
 
 class TestStandardOutput:
@@ -180,7 +203,7 @@ class TestStandardOutput:
             [*self.COMMAND, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True
         )
         os.close(writer)
-        assert done.returncode not in (0, 2)
+        assert done.returncode == ExitStatus.BROKEN_PIPE
         assert done.stderr == ""
 
     @pytest.mark.parametrize(

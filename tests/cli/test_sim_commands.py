@@ -26,8 +26,9 @@ from xlic.cli.common import (
     require_writable,
 )
 from xlic.cli.main import main
+from xlic.cli.tables import lost_or_gained
 from xlic.errors import InputError
-from xlic.files import load_container, save_container
+from xlic.files import LongPhase, load_container, save_container
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
@@ -375,7 +376,7 @@ class TestQuantize:
         assert shown.out.count("channel ") >= 11
 
     def test_reports_per_channel_in_json(self, here, sources, capsys):
-        assert self.run(sources, "--json") == 0
+        assert self.run(sources, "--json", "-") == 0
         report = json.loads(capsys.readouterr().out)
         tensors = {tensor["name"]: tensor for tensor in report["tensors"]}
         assert report["identity"] == load_quantized("q2.safetensors").identity
@@ -386,7 +387,7 @@ class TestQuantize:
         assert max(tensors["ana_0"]["range_used"]) <= 1
 
     def test_headroom_leaves_that_much_of_the_range_unused(self, here, sources, capsys):
-        assert self.run(sources, "--json", "--headroom", "16") == 0
+        assert self.run(sources, "--json", "-", "--headroom", "16") == 0
         tensors = json.loads(capsys.readouterr().out)["tensors"]
         (used,) = (np.array(t["range_used"]) for t in tensors if t["name"] == "syn_1")
         assert used.max() <= 1 / 16
@@ -468,7 +469,7 @@ class TestEval:
         backend.cache_clear()
         weights = str(sources / "w.safetensors")
         assert self.run(sources, "--weights", weights, "--rung", "model") == 2
-        assert "pip install 'xlic[model]'" in error_line(capsys)
+        assert "[model]' (Python 3.11)" in error_line(capsys)
 
     def test_of_two_rungs_lists_both_and_draws_them(self, here, sources, capsys):
         arguments = [
@@ -513,7 +514,7 @@ class TestDemo:
     def test_prints_json_alone_on_request(self, here, sources, capsys):
         image = str(sources / "2.png")
         floats = ["--weights", str(sources / "w.safetensors")]
-        assert main(["demo", image, "--model", q(sources), *floats, "--json"]) == 0
+        assert main(["demo", image, "--model", q(sources), *floats, "--json", "-"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert len(report["rows"]) == 13
         assert report["bpp"] == 8 * report["stream_bytes"] / (26 * 40)
@@ -537,7 +538,7 @@ class TestBench:
 
     def test_sorts_sizes_and_prints_json(self, here, sources, capsys):
         arguments = ["bench", "--model", q(sources), "--size", "64x32", "--size", "16x16"]
-        assert main([*arguments, "--repeats", "1", "--json"]) == 0
+        assert main([*arguments, "--repeats", "1", "--json", "-"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert [(size["width"], size["height"]) for size in report["sizes"]] == [(16, 16), (64, 32)]
         assert report["sizes"][0]["ratio"] > 0
@@ -596,3 +597,54 @@ class TestProgress:
             "xlic: layer (7/15)",
             "xlic: layer (12/15)",
         ]
+
+    def test_tells_where_a_long_phase_begins_and_how_long_it_takes(self, capsys):
+        progress = _PlainProgress()
+        phase = LongPhase("building it", "a minute")
+        for done in range(3):
+            progress(phase, done, 3)
+        progress(LongPhase("running it", "7 s"), 0, 0)
+        assert capsys.readouterr().err.splitlines() == [
+            "xlic: building it (usually a minute) …",
+            "xlic: running it (usually 7 s) …",
+        ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "phases"),
+        [
+            (
+                ["quantize", "--weights", "{s}/w.safetensors", "--calibrate", "{s}/*.png"],
+                ["calibrating in float64", "counting saturations in INT16"],
+            ),
+            (
+                ["eval", "--weights", "mine={s}/q.safetensors", "--images", "{s}/*.png"],
+                ["evaluating mine on sim"],
+            ),
+            (
+                ["bench", "--model", "{s}/q.safetensors", "--size", "16x16", "--repeats", "1"],
+                ["timing the simulation against the BLAS"],
+            ),
+        ],
+        ids=lambda value: value[0],
+    )
+    def test_of_commands_is_announced_off_a_terminal(
+        self, here, sources, capsys, arguments, phases
+    ):
+        words = [word.format(s=sources) for word in arguments]
+        assert main([*words, *(["--out", "o"] if words[0] == "quantize" else [])]) == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if "(usually " in line]
+        assert [line.partition(" (usually ")[0] for line in lines] == [f"xlic: {p}" for p in phases]
+        assert all(line.endswith(" …") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (0.0056, "lost 0.0056 dB"),
+        (-0.0056, "gained 0.0056 dB"),
+        (0.0, "nothing lost"),
+        (-1e-9, "nothing lost"),
+    ],
+)
+def test_a_negative_loss_is_a_gain(lost, told):
+    assert lost_or_gained(lost) == told

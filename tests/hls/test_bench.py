@@ -10,8 +10,9 @@ import pytest
 
 from tests.hls.programs import SIZE, TINY, model
 from xlic.accelerator.isa import Register
-from xlic.accelerator.native_library import HLS_DIR, build_bench, hls_sources
+from xlic.accelerator.native_library import build_bench, hls_sources
 from xlic.accelerator.vectors import main, write_vectors
+from xlic.sources import HLS_DIR
 
 pytestmark = pytest.mark.hls
 

@@ -14,8 +14,10 @@ from tests.hls.programs import TINY
 from xlic.accelerator import native_library
 from xlic.accelerator.builds import UNUSED_DAYS, cache_folder, cached_build, digest_of
 from xlic.accelerator.design import SMALL
-from xlic.accelerator.native_library import HLS_DIR, build_library, hls_sources
+from xlic.accelerator.native_library import build_library, hls_sources
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.files import LongPhase
+from xlic.sources import HLS_DIR
 
 pytestmark = pytest.mark.hls
 
@@ -127,8 +129,12 @@ def test_designs_and_sources_have_builds_of_their_own(cache, tmp_path):
     copy.mkdir()
     for file in hls_sources():
         (copy / file.name).write_bytes(file.read_bytes())
-    first = build_library(TINY, copy)
-    assert build_library(TINY, copy) == first
+    told = []
+    first = build_library(TINY, copy, lambda *step: told.append(step))
+    assert [(type(what), what.split(" (usually ")[0]) for what, *_ in told] == [
+        (LongPhase, "compiling the HLS C++")
+    ]
+    assert build_library(TINY, copy, lambda *_: pytest.fail("nothing is built")) == first
     assert first.stat().st_mtime == build_library(TINY, copy).stat().st_mtime
     (copy / "xlic_crc.hpp").write_text((copy / "xlic_crc.hpp").read_text() + "// changed\n")
     changed = build_library(TINY, copy)
@@ -148,7 +154,7 @@ def test_sources_that_do_not_compile_are_told(tmp_path):
         build_library(TINY, tmp_path)
 
 
-def test_outside_of_a_checkout_there_are_no_sources(tmp_path):
-    with pytest.raises(InputError, match="checkout"):
+def test_a_folder_without_sources_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no HLS sources in .*install xlic again"):
         build_library(TINY, tmp_path)
     assert hls_sources(HLS_DIR)

@@ -135,7 +135,7 @@ def test_command_line_trains_and_extracts(training_folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train",), "--train_glob is required"),
+        (("train",), "--train-glob is required"),
         (("train", "--train_glob", "nothing/*"), "matches no file"),
         (("train", "--batchsize", "0"), "--batchsize"),
         (("compress", "--model_path", "nowhere", "{image}"), "no model at nowhere"),

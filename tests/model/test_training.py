@@ -146,7 +146,7 @@ def test_start_from_earlier_models(settings, tiny, tmp_path):
     np.testing.assert_allclose(tensors["syn_0.kernel"], plain["syn_0.kernel"] / 2, rtol=1e-6)
     np.testing.assert_array_equal(tensors["syn_1.kernel"], plain["syn_1.kernel"])
 
-    with pytest.raises(InputError, match="give --num_filters 8"):
+    with pytest.raises(InputError, match="give --num-filters 8"):
         train(settings(init=str(tmp_path / "v.npz"), filters=16, train_path=tmp_path / "other"))
     with pytest.raises(InputError, match="no weights at"):
         start("nowhere")
@@ -190,7 +190,7 @@ def test_damaged_state_is_refused(settings):
     run = settings(epochs=0)
     run.train_path.mkdir()
     (run.train_path / FILE).write_bytes(b"\x08\0\0\0\0\0\0\0garbage!")
-    with pytest.raises(FormatError, match="another --train_path"):
+    with pytest.raises(FormatError, match="another --train-path"):
         train(run)
 
 
@@ -208,12 +208,12 @@ def test_useless_images_are_refused(settings, tmp_path):
     ("change", "message"),
     [
         ({"lmbda": 0.0}, "--lambda is 0.0"),
-        ({"learning_rate": float("nan")}, "--learning_rate is nan"),
+        ({"learning_rate": float("nan")}, "--learning-rate is nan"),
         ({"patch": 8}, "--patchsize is 8"),
         ({"epochs": -1}, "cannot be negative"),
         ({"optimizer": "sgd"}, "--optimizer is 'sgd'"),
         ({"seed": 1 << 31}, "--seed is"),
-        ({"precision_policy": "float64"}, "--precision_policy is 'float64'"),
+        ({"precision_policy": "float64"}, "--precision-policy is 'float64'"),
     ],
 )
 def test_impossible_settings_are_refused(settings, change, message):

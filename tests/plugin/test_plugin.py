@@ -30,24 +30,24 @@ def no_tensorflow(monkeypatch):
 def test_all_markers_are_declared(pytester):
     result = pytester.runpytest("--markers")
     for name in ("model", "sim", "hls", "rtl", "board", "selfcheck", "nightly"):
-        result.stdout.fnmatch_lines([f"@pytest.mark.{name}: *"])
+        result.stdout.fnmatch_lines([f"@pytest.mark.xlic_{name}: *"])
 
 
 def test_all_options_are_in_the_help(pytester):
     result = pytester.runpytest("--help")
-    for option in ("--weights=FILE|DIR", "--images=GLOB", "--model=FILE", "--artifacts=DIR"):
-        assert option in result.stdout.str()
+    for option in ("weights=FILE|DIR", "images=GLOB", "model=FILE", "artifacts=DIR"):
+        assert f"--xlic-{option}" in result.stdout.str()
 
 
 def test_the_header_says_what_is_under_test(pytester):
-    pytester.makepyfile("def test_nothing(): pass")
+    pytester.makepyfile("def test_uses_it(weights): pass")
     result = pytester.runpytest()
     result.stdout.fnmatch_lines(["xlic *: weights bls2017_*, model bls2017_*"])
 
 
 def test_a_test_that_takes_rung_and_image_becomes_a_cell_for_each_pair(pytester):
     pytester.makepyfile("def test_cell(rung, image): pass")
-    result = pytester.runpytest("--collect-only", "-q", "-m", "sim")
+    result = pytester.runpytest("--collect-only", "-q", "-m", "xlic_sim")
     for name in DEFAULT_NAMES:
         assert f"test_cell[sim-{name}]" in result.stdout.str()
     assert "[model-" not in result.stdout.str()
@@ -60,33 +60,39 @@ def test_model_tests_are_skipped_with_the_remedy_where_tensorflow_is_absent(
         """
         import pytest
 
-        @pytest.mark.model
+        @pytest.mark.xlic_model
         def test_marked(): raise AssertionError("must not run")
 
         @pytest.mark.parametrize("image", ["grey"], indirect=True)
         def test_cell(rung, image): pass
         """
     )
-    result = pytester.runpytest("-m", "model", "-rs")
+    result = pytester.runpytest("-m", "xlic_model", "-rs")
     result.assert_outcomes(skipped=2)
-    result.stdout.fnmatch_lines(["*pip install 'xlic?model?' on Python 3.11*"])
+    result.stdout.fnmatch_lines(["*pip install *?model?' (Python 3.11)*"])
 
 
 def test_model_tests_run_where_tensorflow_is_present(pytester, monkeypatch):
     monkeypatch.setattr(plugin, "has_tensorflow", lambda: True)
-    pytester.makepyfile("import pytest\n@pytest.mark.model\ndef test_marked(): pass")
-    pytester.runpytest("-m", "model").assert_outcomes(passed=1)
+    pytester.makepyfile("import pytest\n@pytest.mark.xlic_model\ndef test_marked(): pass")
+    pytester.runpytest("-m", "xlic_model").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--weights", "absent"], "no weights at absent; give a .safetensors file or a folder*"),
-        (["--model", "absent"], "cannot read absent: No such file or directory"),
-        (["--images", "absent/*.png"], "--images 'absent/*.png' matches no file*"),
-        (["--images", ""], "--images '' matches no file*"),
-        (["--artifacts", "test_x.py"], "--artifacts test_x.py: File exists; name a folder"),
-        (["--images", "test_x.py"], "test_x.py is no image that Pillow reads*"),
+        (
+            ["--xlic-weights", "absent"],
+            "no weights at absent; give a .safetensors file or a folder*",
+        ),
+        (["--xlic-model", "absent"], "cannot read absent: No such file or directory"),
+        (["--xlic-images", "absent/*.png"], "--xlic-images 'absent/*.png' matches no file*"),
+        (["--xlic-images", ""], "--xlic-images '' matches no file*"),
+        (
+            ["--xlic-artifacts", "test_x.py"],
+            "--xlic-artifacts test_x.py: File exists; name a folder",
+        ),
+        (["--xlic-images", "test_x.py"], "test_x.py is no image that Pillow reads*"),
     ],
 )
 def test_an_unusable_option_is_one_line_and_no_traceback(pytester, arguments, message):
@@ -112,9 +118,10 @@ def test_images_become_parameters_named_after_their_files(pytester):
             assert [p.name for p in photographs] == ["a", "b"]
         """
     )
-    result = pytester.runpytest("--images", "*.png", "-v")
+    result = pytester.runpytest("--xlic-images", "*.png", "-v")
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*test_image?a? PASSED*", "*test_image?b? PASSED*"])
+    for name in "ab":
+        result.stdout.fnmatch_lines([f"*test_image?{name}? PASSED*"])
 
 
 def test_fixtures_hand_out_models_that_belong_together(pytester):
@@ -130,7 +137,7 @@ def test_fixtures_hand_out_models_that_belong_together(pytester):
 
 def test_artifacts_get_a_folder_per_test_where_the_option_says(pytester):
     pytester.makepyfile("def test_leaves(artifacts): (artifacts / 'kept').write_text('x')")
-    pytester.runpytest("--artifacts", "out").assert_outcomes(passed=1)
+    pytester.runpytest("--xlic-artifacts", "out").assert_outcomes(passed=1)
     kept = list((pytester.path / "out").rglob("kept"))
     assert len(kept) == 1
     assert "test_leaves" in kept[0].parent.name
@@ -160,13 +167,13 @@ def other_weights(folder):
 
 def test_a_model_made_from_other_weights_is_never_compared_with_them(pytester):
     pytester.makepyfile("def test_quantized(quantized): pass")
-    result = pytester.runpytest("--weights", other_weights(pytester.path))
+    result = pytester.runpytest("--xlic-weights", other_weights(pytester.path))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*was not made from the weights w.safetensors*"])
 
 
 def test_weights_and_a_model_that_do_not_belong_together_are_refused(pytester):
     weights = other_weights(pytester.path)
-    result = pytester.runpytest("--weights", weights, "--model", model_path())
+    result = pytester.runpytest(f"--xlic-weights={weights}", f"--xlic-model={model_path()}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --model * was not made from --weights *"])
+    result.stderr.fnmatch_lines(["ERROR: --xlic-model * was not made from --xlic-weights *"])

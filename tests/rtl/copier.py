@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from xlic.accelerator.isa import Register
-from xlic.accelerator.sources import BENCH_DIR
 from xlic.accelerator.verilated import MemoryTiming, VerilatedDevice
 from xlic.accelerator.verilated_library import Rtl
+from xlic.sources import BENCH_DIR
 
 SOURCE = BENCH_DIR / "hdl" / "copier.sv"
 MEMORY = 1 << 20

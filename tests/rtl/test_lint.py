@@ -10,7 +10,8 @@ import pytest
 
 from tests.rtl.devices import DESIGNS
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources
+from xlic.accelerator.sources import rtl_sources
+from xlic.sources import RTL_DIR, RTL_TOP
 
 pytestmark = pytest.mark.rtl
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xlic.accelerator.design import Design
+from xlic.accelerator.design import MOST_WORDS, Design
 from xlic.accelerator.isa import MAX_LAYERS
 from xlic.accelerator.program import Program
 from xlic.accelerator.records import (
@@ -22,7 +22,7 @@ from xlic.accelerator.records import (
     TapRecord,
     encode_record,
 )
-from xlic.errors import InputError
+from xlic.errors import InputError, ParameterError
 
 _T = TypeVar("_T", bound=Hashable)
 
@@ -53,6 +53,7 @@ class Assembler:
         self._weights: list[NDArray[np.int16]] = []
         self._weight_words = 0
         self._weight_places: dict[bytes, int] = {}
+        self._short: dict[str, tuple[str, int]] = {}
 
     @property
     def passes(self) -> int:
@@ -81,48 +82,40 @@ class Assembler:
         self._passes.append(entry)
 
     def add_layer(self, layer: LayerRecord) -> None:
-        """Append a layer.
-
-        Raises:
-            FormatError: a size that its field cannot hold.
-        """
-        encode_record(layer)
+        """Append a layer."""
         self._layers.append(layer)
 
     def fit(self, needed: int, parameter: str, what: str) -> None:
-        """Refuse what a buffer of the design cannot take.
+        """Note what a buffer of the design has to take; :meth:`program` refuses what it cannot.
 
         Args:
             needed: its size.
             parameter: the parameter of :class:`Design` that limits it.
             what: its name, for the message.
-
-        Raises:
-            InputError: so.
         """
-        limit = getattr(self.design, parameter)
-        if needed > limit:
-            raise InputError(
-                f"{what} needs {parameter} {needed}, the design has {limit}; "
-                f"build it with {parameter} of at least {needed}, or compile a smaller model"
-            )
+        if needed > max(getattr(self.design, parameter), self._short.get(parameter, ("", 0))[1]):
+            self._short[parameter] = what, needed
 
     def program(self) -> Program:
         """The finished program.
 
         Raises:
-            InputError: a section is larger than the design's buffer for it.
+            ParameterError: buffers of the design are too small, with all of them and what would do.
+            InputError: no design takes it.
             FormatError: a value that its field cannot hold.
         """
+        self.fit(self._weight_words, "weight_words", "the program")
+        self.fit(len(self._params.entries), "param_words", "the program")
+        self.fit(len(self._passes), "pass_words", "the program")
+        self.fit(len(self._taps.entries), "tap_words", "the program")
+        self._refuse_short()
         if len(self._layers) > MAX_LAYERS:
             raise InputError(
                 f"the program has {len(self._layers)} layers, the accelerator takes {MAX_LAYERS}; "
                 "ask for fewer tensors, or compile fewer layers at once"
             )
-        self.fit(self._weight_words, "weight_words", "the program")
-        self.fit(len(self._params.entries), "param_words", "the program")
-        self.fit(len(self._passes), "pass_words", "the program")
-        self.fit(len(self._taps.entries), "tap_words", "the program")
+        for layer in self._layers:
+            encode_record(layer)
         return Program(
             self.design.array,
             tuple(self._layers),
@@ -130,4 +123,24 @@ class Assembler:
             tuple(self._taps.entries),
             tuple(self._params.entries),
             np.concatenate(self._weights),
+        )
+
+    def _refuse_short(self) -> None:
+        if not self._short:
+            return
+        for parameter, (what, needed) in self._short.items():
+            if needed > MOST_WORDS[parameter]:
+                raise InputError(
+                    f"{what} needs {parameter} {needed}, more than any design has "
+                    f"({MOST_WORDS[parameter]}); use a smaller model"
+                )
+        needs = "; ".join(
+            f"{what} needs {{}} {needed}, the design has {getattr(self.design, parameter)}"
+            for parameter, (what, needed) in self._short.items()
+        )
+        remedy = " ".join(f"{{}} {needed}" for _, needed in self._short.values())
+        raise ParameterError(
+            f"{needs}; make it a design with {remedy}, or use a smaller model",
+            *self._short,
+            *self._short,
         )

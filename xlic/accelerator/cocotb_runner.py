@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,8 +22,9 @@ from typing import Any
 from unittest import mock
 from xml.etree import ElementTree
 
+from xlic import tools
 from xlic.accelerator.builds import cached_build, digest_of
-from xlic.accelerator.sources import BENCH_DIR
+from xlic.accelerator.choices import SEED
 from xlic.accelerator.verilated_library import Rtl
 from xlic.accelerator.verilator import (
     find_verilator,
@@ -32,13 +32,12 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
 )
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
+from xlic.sources import BENCH_DIR
 
-SIMULATORS = ("verilator", "icarus")
-SEED = 2017
 OLDEST_ICARUS = (11,)
 PARAMETERS = "XLIC_PARAMETERS"
 """Variable in which benches find the design's parameters (JSON)."""
-NO_COCOTB = "needs cocotb and cocotbext-axi: pip install 'xlic[rtl]'"
 
 # The simulation is Python's most of the time: a quick build is worth more than a fast one.
 _OPTIMIZE = "-O1"
@@ -104,11 +103,11 @@ def require_simulator(simulator: str) -> list[str]:
     """
     needed = ("cocotb", "cocotb_tools", "cocotbext.axi")
     if not all(_installed(name) for name in needed):
-        raise MissingToolError(NO_COCOTB)
+        raise MissingToolError(f"needs cocotb and cocotbext-axi: {install('rtl')}")
     if simulator == "verilator":
         return find_verilator().facts()
-    found = shutil.which("iverilog")
-    if found is None or shutil.which("vvp") is None:
+    found = tools.find_tool("iverilog")
+    if found is None or tools.find_tool("vvp") is None:
         raise MissingToolError("needs Icarus Verilog (Debian: apt-get install iverilog)")
     answer = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stdout
     version = re.search(r"version (\d+)", answer)
@@ -127,7 +126,7 @@ def run_bench(
 
     Args:
         bench: what to run.
-        simulator: of :data:`SIMULATORS`.
+        simulator: of :data:`xlic.accelerator.choices.SIMULATORS`.
         folder: for logs, results and waveforms.
         seed: of all that the tests draw, and of the state that no reset sets.
         waves: whether to run again what failed.
@@ -262,7 +261,7 @@ def _arguments(simulator: str, waves: bool) -> list[str]:
 @contextmanager
 def _environment(simulator: str) -> Iterator[None]:
     """What cocotb's runner takes from this process: the environment, and Python's search path."""
-    environment = dict(os.environ)
+    environment = tools.environment()
     if simulator == "verilator":
         environment = find_verilator().environment(_OPTIMIZE)
     for name in ("WAVES", "GUI", "COCOTB_TEST_FILTER", "COCOTB_RANDOM_SEED", "GPI_USERS"):

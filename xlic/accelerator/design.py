@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xlic.errors import InputError
+from xlic.errors import ParameterError
+
+LEAST_WORDS = 16
+MOST_WORDS = {
+    "input_words": 1 << 15,
+    "weight_words": 1 << 24,
+    "param_words": 1 << 16,
+    "pass_words": 1 << 16,
+    "tap_words": 1 << 16,
+    "channels": 1 << 10,
+}
+"""Of each buffer, in any design."""
 
 
 @dataclass(frozen=True)
@@ -12,7 +23,7 @@ class Design:
     """Parameters of the accelerator, see docs/accelerator.md.
 
     Raises:
-        InputError: a value that the design cannot take.
+        ParameterError: a value that the design cannot take.
     """
 
     pof: int = 16
@@ -29,20 +40,16 @@ class Design:
         choices = {"pof": (4, 8, 16), "poy": (2, 4, 8), "pox": (8, 16)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"a design with {name} {getattr(self, name)} cannot be built; "
-                    f"{name} is one of {', '.join(map(str, allowed))}"
+                raise ParameterError(
+                    f"a design with {{}} {getattr(self, name)} cannot be built; "
+                    f"{{}} is one of {', '.join(map(str, allowed))}",
+                    *(name, name),
                 )
-        for name, limit in {
-            "input_words": 1 << 15,
-            "weight_words": 1 << 24,
-            "param_words": 1 << 16,
-            "pass_words": 1 << 16,
-            "tap_words": 1 << 16,
-            "channels": 1 << 10,
-        }.items():
-            if not 16 <= getattr(self, name) <= limit:
-                raise InputError(f"{name} {getattr(self, name)} must be 16 … {limit}")
+        for name, most in MOST_WORDS.items():
+            if not LEAST_WORDS <= getattr(self, name) <= most:
+                raise ParameterError(
+                    f"{{}} {getattr(self, name)} must be {LEAST_WORDS} … {most}", name
+                )
 
     @property
     def macs(self) -> int:

@@ -28,11 +28,12 @@ from xlic.accelerator.resources import (
     count_cells,
     fitted,
 )
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, needed_sources, rtl_sources
+from xlic.accelerator.sources import needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import rtl_parameters
 from xlic.accelerator.yosys import Module, find_yosys, read_json, run_yosys, script
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
+from xlic.sources import RTL_DIR, RTL_TOP
 
 TIMEOUT_S = 1800.0
 NOTE = (
@@ -227,7 +228,7 @@ def estimate(design: Design, folder: Path = RTL_DIR, progress: Progress | None =
         for size in block.sizes or (1,):
             if progress is not None:
                 progress(f"mapping {block.name}", done, runs)
-            measures.append(measure(block, design, size, sources))
+            measures.append(measure(block, design, size, sources, progress))
             done += 1
         found.append(_estimated(block, design, measures))
     return Estimate(design, version, tuple(found))
@@ -240,7 +241,11 @@ def _estimated(block: Block, design: Design, measures: list[Measure]) -> BlockEs
 
 
 def measure(
-    block: Block, design: Design, size: int, sources: tuple[Path, ...] | None = None
+    block: Block,
+    design: Design,
+    size: int,
+    sources: tuple[Path, ...] | None = None,
+    progress: Progress | None = None,
 ) -> Measure:
     """Map a block, unless that was done before with the same sources.
 
@@ -249,6 +254,7 @@ def measure(
         design: its parameters.
         size: value of the block's scale, if it has one; the design's if that is mapped in full.
         sources: the RTL.
+        progress: told when it is mapped.
     """
     files = rtl_sources() if sources is None else sources
     if block.name not in {file.stem for file in files}:
@@ -260,6 +266,9 @@ def measure(
     facts = [_FORMAT, find_yosys(), *module.commands(), *block.steady]
 
     def build(folder: Path) -> None:
+        if progress is not None:
+            what = f"mapping {block.name} with Yosys"
+            progress(LongPhase(what, "seconds to two minutes, once per design"), 0, 0)
         result = _map(module, block.steady, scripts)
         (folder / _RESULT).write_text(json.dumps(result), "utf-8")
 

@@ -54,8 +54,8 @@ class LayerExplanation:
     """A layer of the program.
 
     Attributes:
-        layer: its name in the architecture.
-        output: the tensor that it stores.
+        name: of the tensor that it stores.
+        tensors: what it computes: of the convolution, of the normalization behind it.
         extra: whether it runs only because that tensor was asked for.
         input_shape: ``(H, W, C)``; likewise ``output_shape``.
         tiles: rows and columns of tiles.
@@ -72,8 +72,8 @@ class LayerExplanation:
         predicted_cycles: with waiting, of a model of the machine, or None.
     """
 
-    layer: str
-    output: str
+    name: str
+    tensors: tuple[str, ...]
     extra: bool
     input_shape: tuple[int, int, int]
     output_shape: tuple[int, int, int]
@@ -160,7 +160,7 @@ def explanation_table(explanation: Explanation) -> Table:
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
-    table.add_column("stores")
+    table.add_column("layer")
     headings = ["shape", "tiles", "MMAC", "kcycles", "use", "MB in", "MB out"]
     for heading in headings + ["predicted"] * predicted:
         table.add_column(heading, justify="right")
@@ -189,7 +189,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     for layer in explanation.layers:
         note = " (asked for)" if layer.extra else ""
         yield (
-            f"{layer.output}{note}: window {'×'.join(map(str, layer.window))}, "
+            f"{layer.name}{note}: window {'×'.join(map(str, layer.window))}, "
             f"{layer.input_words} of {explanation.design.input_words} input words, "
             f"{layer.weight_words} new words of weights"
         )
@@ -219,8 +219,8 @@ def _explain_layer(
     cycles = per_tile * record.tiles_y * record.tiles_x
     slots = (record.rows - 1) // record.stride // design.poy + 1
     return LayerExplanation(
-        layer=entry.layer.name,
-        output=entry.output,
+        name=entry.output,
+        tensors=entry.names,
         extra=entry.extra,
         input_shape=_source_of(compiled, record).shape,
         output_shape=target.shape,
@@ -291,7 +291,7 @@ def _groups(program: Program, record: LayerRecord) -> Iterator[PassGroup]:
 
 def _cells(layer: LayerExplanation) -> tuple[str, ...]:
     return (
-        layer.output + (" *" if layer.extra else ""),
+        layer.name + (" *" if layer.extra else ""),
         "×".join(map(str, layer.output_shape)),
         "×".join(map(str, layer.tiles)),
         f"{layer.macs / 1e6:.1f}",

@@ -12,9 +12,10 @@ from enum import IntEnum
 from pathlib import Path
 
 from xlic.accelerator import isa
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 from xlic.files import write_text
-
-_ROOT = Path(__file__).parents[2]
+from xlic.sources import HLS_DIR, ROOT, RTL_DIR, require_checkout
 
 _CONSTANTS = (
     "MAGIC",
@@ -66,8 +67,8 @@ def cpp_header() -> str:
 
 
 FILES: dict[Path, Callable[[], str]] = {
-    _ROOT / "rtl_sim" / "rtl" / "xlic_isa_pkg.sv": system_verilog,
-    _ROOT / "hls" / "xlic_isa.h": cpp_header,
+    RTL_DIR / "xlic_isa_pkg.sv": system_verilog,
+    HLS_DIR / "xlic_isa.h": cpp_header,
 }
 """What is written, and by whom."""
 
@@ -85,16 +86,18 @@ def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` compare them; returns the exit status."""
     if arguments not in ([], ["--check"]):
         print("usage: python -m xlic.accelerator.generate [--check]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
+    if not arguments:
+        require_checkout("writing what the RTL and the HLS C++ share with Python")
     changed = outdated()
     for path in changed:
-        name = path.relative_to(_ROOT)
+        name = path.relative_to(ROOT)
         if arguments:
             print(f"{name} is not what xlic/accelerator/isa.py says; run {_HEAD.split('`')[1]}")
         else:
             write_text(path, FILES[path]())
             print(f"wrote {name}")
-    return 1 if arguments and changed else 0
+    return ExitStatus.INPUT if arguments and changed else ExitStatus.DONE
 
 
 def _constants() -> Iterator[tuple[str, int]]:
@@ -196,4 +199,4 @@ def _literal(value: int, prefix: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

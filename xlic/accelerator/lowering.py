@@ -103,7 +103,7 @@ class _Lowering:
         self.assembler.add_layer(self._record(first, len(passes)))
 
     def _check(self) -> None:
-        name, fit = self.layer.name, self.assembler.fit
+        name, fit = self.target.name, self.assembler.fit
         slots = self.geometry.slots(self.design.poy)
         fit(slots * self.slot_words, "input_words", f"the window of {name}")
         channels = self._out_channels()

@@ -1,4 +1,4 @@
-"""One transform of one picture on the simulated RTL: cycles, utilization, equality with ``sim``.
+"""One transform of one picture on RTL or HLS C++: cycles, utilization, equality with ``sim``.
 
 The prediction of :mod:`xlic.accelerator.cycles` comes in the same form, so that one table and one
 JSON serve both.
@@ -6,8 +6,10 @@ JSON serve both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +19,19 @@ from xlic.accelerator.cycles import predict
 from xlic.accelerator.design import Design
 from xlic.accelerator.device import Device
 from xlic.accelerator.driver import Driver
+from xlic.accelerator.native import NativeDevice
 from xlic.accelerator.timing import CLOCK_HZ, MemoryTiming
 from xlic.accelerator.verilated import open_verilated
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.int16 import Int16Rung
 
+Kind = Literal["rtl", "hls", "model"]
+
 _CHUNK = 200_000
 """Cycles between two signs of progress."""
+_CYCLES_PER_SECOND = {"rtl": 300_000, "hls": 8_000_000}
+"""Of the simulators, for the default design on an ordinary machine: what is foretold."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,14 @@ class LayerMeasure:
     """A layer with the normalization behind it.
 
     Attributes:
-        name: of its convolution.
+        name: of the tensor that it stores and that is compared: ``gdn_0`` is ``ana_0`` with its
+            normalization.
         tensors: what it computes.
-        cycles: from the end of the layer before (of the start) to its own.
+        cycles: from the end of the layer before (of the start) to its own; in HLS C++, of the
+            array.
         macs: the architecture's multiply-accumulates, taps on padding counted.
         utilization: ``macs`` / (``cycles`` × multipliers).
-        load_wait: cycles that the array waited for input.
+        load_wait: cycles that the array waited for input; None in HLS C++, as the next two.
         weight_wait: for weights.
         store_wait: for results before to be drained or stored.
         equal: whether its result equals the simulation's, element by element; None in a prediction.
@@ -48,9 +57,9 @@ class LayerMeasure:
     cycles: int
     macs: int
     utilization: float
-    load_wait: int
-    weight_wait: int
-    store_wait: int
+    load_wait: int | None
+    weight_wait: int | None
+    store_wait: int | None
     equal: bool | None
 
 
@@ -59,20 +68,20 @@ class Measure:
     """A transform.
 
     Attributes:
-        kind: ``rtl`` or ``model``.
+        kind: ``rtl``, ``hls``, or ``model``: predicted.
         transform: ``encode`` or ``decode``.
         size: height and width of the picture.
         design: what it ran on.
-        memory: how fast memory answered.
+        memory: how fast memory answered; None in HLS C++, which has no time.
         layers: in order.
         cycles: from start to done.
     """
 
-    kind: str
-    transform: str
+    kind: Kind
+    transform: Transform
     size: tuple[int, int]
     design: Design
-    memory: MemoryTiming
+    memory: MemoryTiming | None
     layers: tuple[LayerMeasure, ...]
     cycles: int
 
@@ -87,9 +96,19 @@ class Measure:
         return self.macs / (self.cycles * self.design.macs)
 
     @property
-    def milliseconds(self) -> float:
-        """At :data:`~xlic.accelerator.timing.CLOCK_HZ`."""
-        return self.cycles / CLOCK_HZ * 1e3
+    def milliseconds(self) -> float | None:
+        """At :data:`~xlic.accelerator.timing.CLOCK_HZ`; None in HLS C++."""
+        return None if self.memory is None else self.cycles / CLOCK_HZ * 1e3
+
+    @property
+    def different(self) -> list[str]:
+        """Names of the layers that are not equal."""
+        return [layer.name for layer in self.layers if layer.equal is False]
+
+    def total(self, wait: str) -> int | None:
+        """Sum of ``load_wait``, ``weight_wait`` or ``store_wait``; None in HLS C++."""
+        waits = [getattr(layer, wait) for layer in self.layers]
+        return None if None in waits else sum(waits)
 
     @property
     def equal(self) -> bool | None:
@@ -104,16 +123,14 @@ class Measure:
             "transform": self.transform,
             "size": {"height": self.size[0], "width": self.size[1]},
             "design": asdict(self.design) | {"macs": self.design.macs},
-            "memory": asdict(self.memory),
+            "memory": None if self.memory is None else asdict(self.memory),
             "layers": [asdict(layer) for layer in self.layers],
             "total": {
                 "cycles": self.cycles,
                 "macs": self.macs,
                 "utilization": self.utilization,
                 "milliseconds_at_200_mhz": self.milliseconds,
-                "load_wait": sum(layer.load_wait for layer in self.layers),
-                "weight_wait": sum(layer.weight_wait for layer in self.layers),
-                "store_wait": sum(layer.store_wait for layer in self.layers),
+                **{wait: self.total(wait) for wait in ("load_wait", "weight_wait", "store_wait")},
                 "equal": self.equal,
             },
         }
@@ -142,30 +159,41 @@ def measure_rtl(
         InputError: picture or model do not fit the design.
         AcceleratorError: the RTL stopped with an error or did not end.
     """
-    size = (image.shape[0], image.shape[1])
-    compiled = compile_transform(model, transform, size, design)
-    stored = [layer.output for layer in compiled.layers]
-    sim = Int16Rung(model)
-    if transform == "encode":
-        values: NDArray[Any] = image
-        reference = sim.analyze(image, keep=stored).tensors
-    else:
-        values = sim.analyze(image).output
-        reference = sim.synthesize(values, size, keep=stored).tensors
-    expected = sum(layer.cycles for layer in predict(compiled, memory))
-    with open_verilated(design, compiled.memory.bytes, timing=memory, progress=progress) as device:
-        watched = device if progress is None else _Watched(device, progress, transform, expected)
-        execution = Driver(watched).execute(compiled, values)
-        layers = tuple(
-            _layer(
-                compiled,
-                index,
-                counters,
-                np.array_equal(compiled.read(device.memory, name), reference[name]),
-            )
-            for index, (name, counters) in enumerate(zip(stored, execution.layers, strict=True))
-        )
-    return Measure("rtl", transform, size, design, memory, layers, execution.cycles)
+
+    def opened(size: int) -> AbstractContextManager[Device]:
+        return open_verilated(design, size, timing=memory, progress=progress)
+
+    return _measure("rtl", model, image, transform, design, memory, opened, progress)
+
+
+def measure_hls(
+    model: QuantizedModel,
+    image: NDArray[np.uint8],
+    transform: Transform,
+    design: Design,
+    progress: Progress | None = None,
+) -> Measure:
+    """Run the compiled HLS C++ and compare every layer's result with the simulation.
+
+    Its cycles are those in which the array multiplies: it knows nothing of waiting.
+
+    Args:
+        model: the integers.
+        image: uint8 ``(H, W, 3)``; ``decode`` decodes its symbols.
+        transform: ``encode`` or ``decode``.
+        design: array and buffers.
+        progress: called while it is compiled and while it runs.
+
+    Raises:
+        MissingToolError: there is no compiler.
+        InputError: picture or model do not fit the design.
+        AcceleratorError: it stopped with an error or did not end.
+    """
+
+    def opened(size: int) -> AbstractContextManager[Device]:
+        return nullcontext(NativeDevice(design, size, progress=progress))
+
+    return _measure("hls", model, image, transform, design, None, opened, progress)
 
 
 def predict_measure(
@@ -178,22 +206,66 @@ def predict_measure(
     """What :func:`measure_rtl` would measure, from the cycle model."""
     compiled = compile_transform(model, transform, size, design)
     predicted = predict(compiled, memory)
-    layers = tuple(_layer(compiled, index, x, None) for index, x in enumerate(predicted))
+    layers = tuple(_layer(compiled, index, x, None, "model") for index, x in enumerate(predicted))
     cycles = sum(layer.cycles for layer in layers)
     return Measure("model", transform, size, design, memory, layers, cycles)
 
 
-def _layer(compiled: Compiled, index: int, counters: Any, equal: bool | None) -> LayerMeasure:
+def _measure(
+    kind: Kind,
+    model: QuantizedModel,
+    image: NDArray[np.uint8],
+    transform: Transform,
+    design: Design,
+    memory: MemoryTiming | None,
+    opened: Callable[[int], AbstractContextManager[Device]],
+    progress: Progress | None,
+) -> Measure:
+    size = (image.shape[0], image.shape[1])
+    compiled = compile_transform(model, transform, size, design)
+    stored = [layer.output for layer in compiled.layers]
+    sim = Int16Rung(model)
+    if transform == "encode":
+        values: NDArray[Any] = image
+        reference = sim.analyze(image, keep=stored).tensors
+    else:
+        values = sim.analyze(image).output
+        reference = sim.synthesize(values, size, keep=stored).tensors
+    cycles = sum(layer.cycles for layer in predict(compiled, memory or MemoryTiming()))
+    seconds = max(1, round(cycles / _CYCLES_PER_SECOND[kind]))
+    phase = f"{transform} in {kind}, {cycles:,} cycles"
+    if seconds > 2:
+        phase = LongPhase(phase, f"{seconds} s")
+    with opened(compiled.memory.bytes) as device:
+        watched = device if progress is None else _Watched(device, progress, phase, cycles)
+        execution = Driver(watched).execute(compiled, values)
+        layers = tuple(
+            _layer(
+                compiled,
+                index,
+                counters,
+                np.array_equal(compiled.read(device.memory, name), reference[name]),
+                kind,
+            )
+            for index, (name, counters) in enumerate(zip(stored, execution.layers, strict=True))
+        )
+    return Measure(kind, transform, size, design, memory, layers, execution.cycles)
+
+
+def _layer(
+    compiled: Compiled, index: int, counters: Any, equal: bool | None, kind: Kind
+) -> LayerMeasure:
     layer = compiled.layers[index]
+    timed = kind != "hls"
     return LayerMeasure(
-        layer.layer.name,
+        layer.output,
         layer.names,
         counters.cycles,
         layer.macs,
         layer.macs / (counters.cycles * compiled.design.macs),
-        counters.load_wait,
-        counters.weight_wait,
-        counters.store_wait,
+        counters.load_wait if timed else None,
+        counters.weight_wait if timed else None,
+        counters.store_wait if timed else None,
         equal,
     )
 

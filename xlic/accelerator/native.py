@@ -26,8 +26,10 @@ from xlic.accelerator.isa import (
     Info,
     Register,
 )
-from xlic.accelerator.native_library import HLS_DIR, build_library
+from xlic.accelerator.native_library import build_library
 from xlic.errors import InputError
+from xlic.files import Progress
+from xlic.sources import HLS_DIR
 
 PAGE_BYTES = 4096
 WINDOW_ADDRESS = 0x8_7654_3000
@@ -66,16 +68,23 @@ class NativeDevice:
         design: of the accelerator.
         size: bytes of memory, taken up to whole pages.
         folder: where the sources are.
+        progress: told when it is compiled.
 
     Raises:
         MissingToolError: there is no compiler.
-        InputError: no memory, or xlic does not run from a checkout.
+        InputError: no memory, or no sources.
     """
 
-    def __init__(self, design: Design, size: int, folder: Path = HLS_DIR) -> None:
+    def __init__(
+        self,
+        design: Design,
+        size: int,
+        folder: Path = HLS_DIR,
+        progress: Progress | None = None,
+    ) -> None:
         if size < 1:
             raise InputError(f"a memory of {size} bytes; give 1 or more")
-        self._library, self._library_lock = _open(build_library(design, folder))
+        self._library, self._library_lock = _open(build_library(design, folder, progress))
         pages = -(-size // PAGE_BYTES) * PAGE_BYTES
         self._memory = np.frombuffer(mmap.mmap(-1, pages), np.uint8)
         self._changed = threading.Condition()
@@ -201,9 +210,11 @@ class NativeDevice:
         return int(self._memory.ctypes.data) + offset
 
 
-def native_devices(design: Design) -> Callable[[int], NativeDevice]:
+def native_devices(
+    design: Design, progress: Progress | None = None
+) -> Callable[[int], NativeDevice]:
     """A function that makes a device of this design with so many bytes of memory."""
-    return lambda size: NativeDevice(design, size)
+    return lambda size: NativeDevice(design, size, progress=progress)
 
 
 def _open(path: Path) -> tuple[ctypes.CDLL, threading.Lock]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import ROOT, source_hash
+from xlic.accelerator.sources import source_hash
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.files import LongPhase, Progress
+from xlic.sources import HLS_DIR, REINSTALL
 
-HLS_DIR = ROOT / "hls"
 BENCH = "tb_xlic.cpp"
 LIBRARY = "libxlic_hls.so"
 
@@ -29,15 +30,13 @@ def hls_sources(folder: Path = HLS_DIR) -> tuple[Path, ...]:
     """The files that make the design, by name; the test bench is not among them.
 
     Raises:
-        InputError: there are none, as xlic does not run from a checkout.
+        InputError: there are none.
     """
     files = [
         file for file in sorted(folder.glob("xlic_*")) if file.suffix in (".cpp", ".hpp", ".h")
     ]
     if not files:
-        raise InputError(
-            f"no HLS sources in {folder}; run xlic from a checkout (pip install -e PATH_OF_CLONE)"
-        )
+        raise InputError(f"no HLS sources in {folder}; {REINSTALL}")
     return tuple(files)
 
 
@@ -49,12 +48,13 @@ def design_macros(design: Design, sources: tuple[Path, ...]) -> list[str]:
     return [f"-DXLIC_{name}={value}u" for name, value in values.items()]
 
 
-def build_library(design: Design, folder: Path = HLS_DIR) -> Path:
+def build_library(design: Design, folder: Path = HLS_DIR, progress: Progress | None = None) -> Path:
     """Compile a design, unless that was done before.
 
     Args:
         design: its parameters.
         folder: where the sources are.
+        progress: told when a build begins and ends.
 
     Returns:
         Path of the shared library.
@@ -63,7 +63,7 @@ def build_library(design: Design, folder: Path = HLS_DIR) -> Path:
         MissingToolError: there is no compiler, or it does not understand the sources.
         InputError: there are no sources, or the cache cannot be written.
     """
-    return _build("hls", LIBRARY, ("-shared",), design, folder, ())
+    return _build("hls", LIBRARY, ("-shared",), design, folder, (), progress)
 
 
 def build_bench(design: Design, folder: Path = HLS_DIR, *, sanitize: bool = False) -> Path:
@@ -93,6 +93,7 @@ def _build(
     design: Design,
     folder: Path,
     more: tuple[Path, ...],
+    progress: Progress | None = None,
 ) -> Path:
     sources = hls_sources(folder)
     compiler = find_compiler()
@@ -101,6 +102,9 @@ def _build(
     code = [str(file) for file in files if file.suffix == ".cpp"]
 
     def build(place: Path) -> None:
+        phase = LongPhase("compiling the HLS C++", "ten to thirty seconds, once per design")
+        if progress is not None:
+            progress(phase, 0, 1)
         command = [compiler, *options, *code, "-o", str(place / target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""The RTL's source files: where they lie, their order, their hash.
+"""The RTL's source files: their order, their hash.
 
 The hash is built into the design (``SOURCE_HASH``) and read back from its identity registers: a
 driver can tell that the hardware it talks to was made from these very files.
@@ -12,15 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xlic.errors import InputError
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-"""The project's folder, if xlic was installed from there (``pip install -e``)."""
-RTL_DIR = ROOT / "rtl_sim" / "rtl"
-RTL_TOP = "xlic_accel"
-SIM_DIR = ROOT / "rtl_sim" / "sim"
-"""C++ around the verilated model."""
-BENCH_DIR = ROOT / "rtl_sim" / "bench"
-"""cocotb benches."""
+from xlic.sources import RTL_DIR
 
 _SUFFIXES = (".sv", ".v")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -36,8 +28,7 @@ def rtl_sources(folder: Path = RTL_DIR) -> tuple[Path, ...]:
     files = sorted(file for file in folder.glob("*") if file.suffix in _SUFFIXES)
     if not files:
         raise InputError(
-            f"no SystemVerilog or Verilog files in {folder}; "
-            "run from a checkout of the project (pip install -e .), or name another folder"
+            f"no SystemVerilog or Verilog files in {folder}; name a folder that holds some"
         )
     packages = [file for file in files if _PACKAGE.search(file.read_text("utf-8", "replace"))]
     return (*packages, *(file for file in files if file not in packages))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xlic.errors import InputError
+from xlic.errors import InputError, ParameterError
 
 CLOCK_HZ = 200e6
 """Of the ZCU102 design; cycles are what is measured, time is told for this clock."""
@@ -41,9 +41,15 @@ class MemoryTiming:
         ranges = {"latency": 1 << 20, "write_latency": 1 << 20, "bytes_per_cycle": 16}
         for name, most in (ranges | {"outstanding": 256}).items():
             if not 1 <= getattr(self, name) <= most:
-                raise InputError(f"{name} {getattr(self, name)} must be 1 … {most}")
+                raise ParameterError(f"{{}} {getattr(self, name)} must be 1 … {most}", name)
         unknown = self.stalls.keys() - set(CHANNELS)
         if unknown:
             raise InputError(f"no channel {', '.join(unknown)}; there are {', '.join(CHANNELS)}")
-        if any(value < 0 or value == 1 for value in (self.stall, *self.stalls.values())):
-            raise InputError("a stall of one cycle in 1 lets nothing through; give 0 or 2 …")
+        for value in (self.stall, *self.stalls.values()):
+            if not (value == 0 or 2 <= value < 1 << 32):
+                raise ParameterError(
+                    f"{{}} {value} must be 0 (never) or 2 … {(1 << 32) - 1} (one cycle in so many)",
+                    "stall",
+                )
+        if not 0 <= self.seed < 1 << 32:
+            raise ParameterError(f"{{}} {self.seed} must be 0 … {(1 << 32) - 1}", "seed")

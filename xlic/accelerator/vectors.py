@@ -19,7 +19,8 @@ from xlic.accelerator.design import Design
 from xlic.accelerator.isa import BEAT_BYTES
 from xlic.accelerator.memory import PIXEL_BYTES
 from xlic.architecture import ANALYSIS_NAMES, SYNTHESIS_NAMES
-from xlic.errors import XlicError
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 from xlic.files import write_bytes, write_text
 from xlic.images import UInt8Image, read_image
 from xlic.quantization.model import QuantizedModel, load_quantized
@@ -80,16 +81,12 @@ def main(arguments: list[str]) -> int:
     """Write the files of a shipped photograph into the folder named; returns the exit status."""
     if len(arguments) != 1:
         print("usage: python -m xlic.accelerator.vectors FOLDER", file=sys.stderr)
-        return 2
-    try:
-        pixels = np.ascontiguousarray(read_image(photo_path()).pixels[60:108, 110:150])
-        prefixes = write_vectors(Path(arguments[0]), load_quantized(model_path()), pixels, Design())
-    except XlicError as error:
-        print(f"xlic: error: {error}", file=sys.stderr)
-        return error.exit_status
+        return ExitStatus.INPUT
+    pixels = np.ascontiguousarray(read_image(photo_path()).pixels[60:108, 110:150])
+    prefixes = write_vectors(Path(arguments[0]), load_quantized(model_path()), pixels, Design())
     print("\n".join(map(str, prefixes)))
-    return 0
+    return ExitStatus.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

@@ -309,10 +309,10 @@ def open_verilated(
 
 
 def verilated_devices(
-    design: Design, timing: MemoryTiming | None = None
+    design: Design, timing: MemoryTiming | None = None, progress: Progress | None = None
 ) -> Callable[[int], VerilatedDevice]:
     """A function that makes a device of this design with so many bytes of memory."""
-    return lambda size: open_verilated(design, size, timing=timing)
+    return lambda size: open_verilated(design, size, timing=timing, progress=progress)
 
 
 def allocate(size: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from xlic.accelerator.builds import cached_build, digest_of
 from xlic.accelerator.design import Design
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, SIM_DIR, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.verilator import (
     LOG,
     Verilator,
@@ -19,7 +19,8 @@ from xlic.accelerator.verilator import (
     run_verilator,
 )
 from xlic.errors import MissingToolError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
+from xlic.sources import RTL_DIR, RTL_TOP, SIM_DIR
 
 INTERFACE = 1
 """Of ``xlic_sim.hpp``; raised there and here with every change."""
@@ -93,9 +94,12 @@ def build_library(rtl: Rtl, *, traced: bool = False, progress: Progress | None =
     facts = [rtl.top, *rtl.generics(), *_ARGUMENTS, OPTIMIZE, str(traced), *verilator.facts()]
 
     def build(folder: Path) -> None:
-        _tell(progress, f"building the RTL simulation ({rtl.top})", 0)
+        phase = LongPhase(
+            f"building {rtl.top} with Verilator", "half a minute to two minutes, once per design"
+        )
+        _tell(progress, phase, 0)
         _verilate(verilator, rtl, traced, folder)
-        _tell(progress, f"building the RTL simulation ({rtl.top})", 1)
+        _tell(progress, phase, 1)
 
     return cached_build("rtl", digest_of([*rtl.sources, *sim], facts), build) / LIBRARY
 

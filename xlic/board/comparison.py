@@ -17,7 +17,7 @@ from xlic.accelerator.driver import LayerCounters
 from xlic.board.policy import RERUNS, Repeatability, repeatability
 from xlic.board.session import BoardRun
 from xlic.errors import MismatchError, XlicError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.board import BoardRung
 from xlic.rungs.int16 import Int16Rung
@@ -180,7 +180,8 @@ class BoardComparison:
                 sim = partial(self.sim.synthesize, symbols, size)
                 expected = sim().output
             if progress is not None:
-                progress(f"{transform} on the board", 0, 1)
+                usually = "a second; half a minute per megapixel on the virtual board"
+                progress(LongPhase(f"{transform} on the board", usually), 0, 1)
             try:
                 results.append(self._compare(transform, board, sim, expected))
             except XlicError as error:

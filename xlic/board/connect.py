@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from xlic.accelerator.choices import Logic
 from xlic.board.config import Board
 from xlic.board.session import BoardSession, Say
 from xlic.errors import InputError
@@ -19,9 +20,6 @@ from xlic.signals import ended_in_order
 if TYPE_CHECKING:
     from xlic.board.virtual.machine import VirtualBoard
 
-Logic = Literal["rtl", "hls"]
-"""What the accelerator was made from."""
-LOGICS: tuple[Logic, ...] = ("rtl", "hls")
 ANY_SOURCES = "any"
 
 

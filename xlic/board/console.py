@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from xlic.board.deadline import Deadline
 from xlic.board.errors import DeadlineError, InfrastructureError
 from xlic.errors import InputError, MissingToolError
+from xlic.remedies import install
 
 if TYPE_CHECKING:
     import serial
@@ -47,7 +48,7 @@ class Console:
 
     def __init__(self, port: str, baud: int, log: Path) -> None:
         if importlib.util.find_spec("serial") is None:
-            raise MissingToolError("a serial console needs pyserial: pip install 'xlic[board]'")
+            raise MissingToolError(f"a serial console needs pyserial: {install('board')}")
         import serial
 
         self.log = log

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from xlic.accelerator.builds import cached_build, digest_of
-from xlic.accelerator.sources import ROOT
 from xlic.errors import BuildError, InputError, MissingToolError
+from xlic.sources import HLS_DIR, PROGRAM_DIR, REINSTALL
 
-PROGRAM_DIR = ROOT / "board" / "program"
 PROGRAM = "xlic-board"
 CROSS_COMPILER = "aarch64-linux-gnu-g++"
-_HEADER = ROOT / "hls" / "xlic_isa.h"
+_HEADER = HLS_DIR / "xlic_isa.h"
 _TIME = 300
 
 
@@ -21,13 +21,11 @@ def program_sources(folder: Path = PROGRAM_DIR) -> tuple[Path, ...]:
     """All files that make the program.
 
     Raises:
-        InputError: there are none, as xlic does not run from a checkout.
+        InputError: there are none.
     """
     files = [file for file in sorted(folder.glob("*")) if file.suffix in (".cpp", ".hpp")]
     if not files:
-        raise InputError(
-            f"no sources in {folder}; run xlic from a checkout (pip install -e PATH_OF_CLONE)"
-        )
+        raise InputError(f"no C++ sources in {folder}; {REINSTALL}")
     return (*files, folder / "Makefile", _HEADER)
 
 
@@ -56,11 +54,17 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
     ).stdout
 
     def build(place: Path) -> None:
-        command = [
-            *("make", "-s", "-C", str(PROGRAM_DIR), f"BUILD={place}"),
-            *(f"CXX={compiler}", f"STATIC={static}", f"CXXFLAGS=-O2 -g0 {' '.join(flags)}"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIME)
+        with tempfile.TemporaryDirectory(prefix="xlic-") as folder:
+            # make takes no blanks in names of targets; the cache may be in a folder that has some.
+            link = Path(folder) / "build"
+            link.symlink_to(place, target_is_directory=True)
+            command = [
+                *("make", "-s", "-C", str(PROGRAM_DIR), f"BUILD={link}", f"CXX={compiler}"),
+                *(f"STATIC={static}", f"CXXFLAGS=-O2 -g0 {' '.join(flags)}"),
+            ]
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=_TIME
+            )
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line]
             raise BuildError(

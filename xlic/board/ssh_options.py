@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from xlic.board.config import Board, user_path
 from xlic.errors import InputError, MissingToolError
+from xlic.remedies import install
 
 if TYPE_CHECKING:
     import paramiko
@@ -100,7 +101,7 @@ def import_paramiko() -> None:
         MissingToolError: it is not.
     """
     if importlib.util.find_spec("paramiko") is None:
-        raise MissingToolError("a board needs paramiko: pip install 'xlic[board]'")
+        raise MissingToolError(f"a board needs paramiko: {install('board')}")
 
 
 def _configured(board: Board) -> paramiko.SSHConfigDict:

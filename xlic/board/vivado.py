@@ -18,12 +18,14 @@ from pathlib import Path
 from xlic.accelerator import isa
 from xlic.accelerator.design import Design
 from xlic.accelerator.native_library import hls_sources
-from xlic.accelerator.sources import RTL_DIR, RTL_TOP, rtl_sources, source_hash
+from xlic.accelerator.sources import rtl_sources, source_hash
 from xlic.accelerator.timing import CLOCK_HZ
 from xlic.board.virtual import layout
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 from xlic.files import write_text
+from xlic.sources import RTL_DIR, RTL_TOP, VIVADO_DIR, require_checkout
 
-VIVADO_DIR = Path(__file__).resolve().parents[2] / "board" / "vivado"
 IP_TOP = f"{RTL_TOP}_ip"
 """Module that is packaged: :data:`RTL_TOP` behind Verilog ports."""
 FIRMWARE = "xlic.bin"
@@ -198,11 +200,13 @@ def main(arguments: list[str]) -> int:
     """Write the files, ``--check`` them, or print the ``--hash``; returns the exit status."""
     if arguments not in ([], ["--check"], ["--hash"], ["--hash", "hls"]):
         print("usage: python -m xlic.board.vivado [--check | --hash [hls]]", file=sys.stderr)
-        return 2
+        return ExitStatus.INPUT
     if arguments[:1] == ["--hash"]:
         sources = hls_sources() if arguments[1:] else rtl_sources()
         print(f"{source_hash(sources):016x}")
-        return 0
+        return ExitStatus.DONE
+    if not arguments:
+        require_checkout("writing what Vivado must know")
     changed = outdated()
     for path in changed:
         if arguments:
@@ -210,7 +214,7 @@ def main(arguments: list[str]) -> int:
         else:
             write_text(path, FILES[path]())
             print(f"wrote {path.name}")
-    return 1 if arguments and changed else 0
+    return ExitStatus.INPUT if arguments and changed else ExitStatus.DONE
 
 
 def _source(module: str) -> str:
@@ -354,4 +358,4 @@ _OVERLAY = """\
 """
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
 from rich.table import Table
 
-from xlic.board.connect import LOGICS, Logic
+from xlic.accelerator.choices import LOGICS, Logic
 from xlic.cli.board_virtual_commands import virtual
-from xlic.cli.common import (
-    check_output,
-    print_json,
-    print_line,
-    print_table,
-    progress_shown,
-    read_picture,
-    say,
-    write_json_file,
+from xlic.cli.command import command, group
+from xlic.cli.common import print_line, print_table, progress_shown, read_picture, say, show
+from xlic.cli.options import (
+    check_json,
+    chosen_model,
+    image_option,
+    json_option,
+    model_options,
+    options,
 )
-from xlic.errors import MismatchError
-from xlic.shipped import LAMBDAS
+from xlic.cli.verdict import Verdict
 
 if TYPE_CHECKING:
     from xlic.accelerator.compiler import Transform
@@ -32,9 +30,7 @@ if TYPE_CHECKING:
     from xlic.board.config import Board
     from xlic.board.session import BoardSession
 
-_F = TypeVar("_F", bound=Callable[..., None])
-
-_BOARD_OPTIONS = (
+_board_options = options(
     click.option(
         "--host",
         metavar="NAME",
@@ -50,13 +46,7 @@ _BOARD_OPTIONS = (
 )
 
 
-def _board_options(function: _F) -> _F:
-    for option in reversed(_BOARD_OPTIONS):
-        function = option(function)
-    return function
-
-
-@click.group()
+@group()
 def board() -> None:
     """A ZCU102 over SSH, or the virtual one.
 
@@ -64,21 +54,11 @@ def board() -> None:
     """
 
 
-@click.command(
-    epilog="Example: xlic board run --host zcu102 --bitstream xlic.bit --image holiday.png"
-)
+@command(epilog="Example: xlic board run --host zcu102 --bitstream xlic.bit --image holiday.png")
 @_board_options
 @click.option("--bitstream", metavar="FILE", help="Load this .bit or .bin first.")
-@click.option("--image", metavar="IMG", required=True, help="The picture.")
-@click.option("--model", metavar="Q", help="Quantized model; default: the shipped one.")
-@click.option(
-    "--lambda",
-    "lmbda",
-    type=click.Choice(LAMBDAS),
-    default=LAMBDAS[0],
-    show_default=True,
-    help="Which shipped model, where none is given.",
-)
+@image_option
+@model_options
 @click.option(
     "--transform",
     type=click.Choice(["encode", "decode", "both"]),
@@ -102,7 +82,7 @@ def board() -> None:
     metavar="any|HASH",
     help="Sources that it must have been made from, where they are not this project's.",
 )
-@click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
+@json_option
 def run(
     host: str | None,
     board_file: str | None,
@@ -122,23 +102,21 @@ def run(
 
     Exit status 10: the board computes other integers; 3: it could not be reached or used.
     """
-    from xlic import shipped
     from xlic.accelerator.compiler import TRANSFORMS
     from xlic.board.comparison import BoardComparison
     from xlic.board.config import choose_board
     from xlic.board.connect import open_session
-    from xlic.quantization.model import load_quantized
     from xlic.rungs.board import BoardRung
 
-    if json_path not in (None, "-"):
-        check_output(str(json_path), model, image)
+    check_json(json_path, model, image)
     chosen = choose_board(host, board_file, serial=serial, bitstream=bitstream)
     pixels = read_picture(image)
-    quantized = load_quantized(model if model is not None else shipped.model_path(lmbda))
+    quantized = chosen_model(model, lmbda)
     wanted: tuple[Transform, ...] = tuple(
         each for each in TRANSFORMS if transform in (each, "both")
     )
     with (
+        Verdict() as verdict,
         progress_shown() as progress,
         open_session(
             chosen,
@@ -151,16 +129,15 @@ def run(
     ):
         comparison = BoardComparison(BoardRung(quantized, session, repeat), quantized)
         results = comparison.run(pixels, wanted, progress)
+        wrong = "; ".join(str(result) for result in results if not result.equal)
+        if wrong:
+            verdict.mismatch(f"the board is not the simulation: {wrong}")
         _show(chosen.host, results, session, json_path)
-    wrong = [result for result in results if not result.equal]
-    if wrong:
-        said = "; ".join(str(result) for result in wrong)
-        raise MismatchError(f"the board is not the simulation: {said}")
 
 
-@click.command(epilog="Example: xlic board status --host zcu102 --json -")
+@command(epilog="Example: xlic board status --host zcu102 --json -")
 @_board_options
-@click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
+@json_option
 def status(
     host: str | None,
     board_file: str | None,
@@ -174,20 +151,32 @@ def status(
     """
     from xlic.board.status import read_status
 
+    check_json(json_path, board_file)
     found = read_status(_resolved(host, board_file, serial), accept_new_host_key)
-    if json_path == "-":
-        print_json(found)
-        return
-    for name, value in found.items():
-        print_line(f"{name}: {'none' if value is None else value}")
-    if json_path is not None:
-        write_json_file(json_path, found)
+
+    def table() -> None:
+        for name, value in found.items():
+            print_line(f"{name}: {'none' if value is None else value}")
+
+    show(found, json_path, table)
 
 
-@click.command(epilog="Example: xlic board lease --host zcu102 --minutes 30 --purpose bring-up")
+@command(epilog="Example: xlic board lease --host zcu102 --minutes 30 --purpose bring-up")
 @_board_options
-@click.option("--minutes", type=click.FloatRange(0.01, 1440), default=30.0, show_default=True)
-@click.option("--purpose", default="by hand", show_default=True, help="Shown to those who wait.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.01, 1440),
+    default=30.0,
+    show_default=True,
+    help="Until it is given back.",
+)
+@click.option(
+    "--purpose",
+    metavar="TEXT",
+    default="by hand",
+    show_default=True,
+    help="Shown to those who wait.",
+)
 def lease(
     host: str | None,
     board_file: str | None,
@@ -222,7 +211,7 @@ def lease(
             time.sleep(min(1.0, max(0.0, end - time.monotonic())))
 
 
-@click.command(epilog="Example: xlic board console --serial /dev/ttyUSB0 --log boot.log")
+@command(epilog="Example: xlic board console --serial /dev/ttyUSB0 --log boot.log")
 @_board_options
 @click.option("--log", default="console.log", show_default=True, metavar="FILE", help="Add to it.")
 @click.option("--seconds", type=click.FloatRange(0.1), help="End after that; default: Ctrl-C.")
@@ -277,17 +266,16 @@ def _show(
         "recovery": session.done,
         "traffic": vars(session.traffic),
     }
-    if json_path == "-":
-        print_json(facts)
-        return
-    print_table(_table(results, session.board.clock_hz))
-    design = identity.design
-    print_line(
-        f"board {host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
-        f"sources {identity.source_hash:016x}; {len(session.failures)} infrastructure failures"
-    )
-    if json_path is not None:
-        write_json_file(json_path, facts)
+
+    def table() -> None:
+        print_table(_table(results, session.board.clock_hz))
+        design = identity.design
+        print_line(
+            f"board {host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
+            f"sources {identity.source_hash:016x}; {len(session.failures)} infrastructure failures"
+        )
+
+    show(facts, json_path, table)
 
 
 def _cycles(cycles: Spread, clock_hz: float) -> tuple[str, str]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xlic.cli.accelerator_commands import chosen_design, design_options
-from xlic.cli.common import check_output, print_json, print_line, progress_shown, say
+from xlic.cli.command import group
+from xlic.cli.common import check_output, print_line, progress_shown, say, show
+from xlic.cli.options import check_json, chosen_design, design_options, json_option
 from xlic.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 _QUIT = b"\x1d"
 
-_name = click.option("--name", default="default", show_default=True, help="Name of the board.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+_name = click.option(
+    "--name", metavar="NAME", default="default", show_default=True, help="Name of the board."
+)
 
 
-@click.group("virtual")
+@group("virtual")
 def virtual() -> None:
     """A virtual ZCU102: QEMU, and the accelerator's RTL behind its registers.
 
@@ -34,35 +36,38 @@ def virtual() -> None:
     """
 
 
-@virtual.command("fetch")
+@virtual.command("fetch", epilog="Example: xlic board virtual fetch --update")
 @click.option("--update", is_flag=True, help="Fetch the newest packages, even if some are there.")
-@_json
-def fetch(update: bool, as_json: bool) -> None:
+@json_option
+def fetch(update: bool, json_path: str | None) -> None:
     """Fetch the Debian packages that the board is made of, into xlic's cache."""
     from dataclasses import asdict
 
     from xlic.board.virtual.packages import fetch_packages
 
+    check_json(json_path)
     with progress_shown() as progress:
         packages = fetch_packages(update=update, progress=progress)
-    if as_json:
-        entries = [asdict(package) for package in packages.packages]
-        print_json({"kernel": packages.kernel, "packages": entries})
-        return
-    for package in packages.packages:
-        print_line(f"{package.sha256[:16]}  {package.name} {package.version}")
+
+    def table() -> None:
+        for package in packages.packages:
+            print_line(f"{package.sha256[:16]}  {package.name} {package.version}")
+
+    entries = [asdict(package) for package in packages.packages]
+    show({"kernel": packages.kernel, "packages": entries}, json_path, table)
 
 
-@virtual.command("up")
+@virtual.command("up", epilog="Example: xlic board virtual up --name second")
 @_name
-@_json
-def up(name: str, as_json: bool) -> None:
+@json_option
+def up(name: str, json_path: str | None) -> None:
     """Build the board unless that was done, start it, and say how it is reached.
 
     It runs on until `xlic board virtual down`.
     """
     from xlic.board.virtual.machine import VirtualBoard, boards_folder
 
+    check_json(json_path)
     folder = boards_folder() / _checked(name)
     with (folder.parent / f".{name}.lock").open("w") as lock:
         # Of two that start it at once, the second finds it running.
@@ -74,10 +79,10 @@ def up(name: str, as_json: bool) -> None:
                 found = VirtualBoard.start(folder, detached=True, progress=progress)
         else:
             say(f"the virtual board {name} runs already")
-    _print_board(found, as_json)
+    _show_board(found, json_path)
 
 
-@virtual.command("down")
+@virtual.command("down", epilog="Example: xlic board virtual down")
 @_name
 def down(name: str) -> None:
     """Stop the board; nothing of it stays but its logs."""
@@ -90,15 +95,16 @@ def down(name: str) -> None:
     board.stop()
 
 
-@virtual.command("status")
+@virtual.command("status", epilog="Example: xlic board virtual status --json -")
 @_name
-@_json
-def status(name: str, as_json: bool) -> None:
+@json_option
+def status(name: str, json_path: str | None) -> None:
     """Show how the board is reached, and what it does."""
-    _print_board(_board(name), as_json)
+    check_json(json_path)
+    _show_board(_board(name), json_path)
 
 
-@virtual.command("console")
+@virtual.command("console", epilog="Example: xlic board virtual console --log")
 @_name
 @click.option("--log", "log", is_flag=True, help="Print what it said so far, and leave.")
 def console(name: str, log: bool) -> None:
@@ -113,22 +119,23 @@ def console(name: str, log: bool) -> None:
     _talk(host, int(port))
 
 
-@virtual.command("reset")
+@virtual.command("reset", epilog="Example: xlic board virtual reset")
 @_name
 def reset(name: str) -> None:
     """Press the board's reset button."""
     _board(name).reset()
 
 
-@virtual.command("power-cycle")
+@virtual.command("power-cycle", epilog="Example: xlic board virtual power-cycle")
 @_name
 def power_cycle(name: str) -> None:
     """Switch the board off and on."""
     _board(name).power_cycle()
 
 
-@design_options
-@virtual.command("bitstream")
+@virtual.command(
+    "bitstream", epilog="Example: xlic board virtual bitstream small.bit --design small"
+)
 @click.argument("output", metavar="FILE.bin|FILE.bit")
 @click.option(
     "--pl",
@@ -138,12 +145,16 @@ def power_cycle(name: str) -> None:
     show_default=True,
     help="What plays the accelerator: the RTL, verilated, or the HLS C++, compiled.",
 )
-def bitstream(output: str, kind: Any, base: str, **parameters: int | None) -> None:
+@design_options
+def bitstream(output: str, kind: Any, base: str, **parameters: Any) -> None:
     """Make a bitstream for the virtual board, and build what plays it."""
     from xlic.board.virtual.bitstream import make_bitstream
 
     check_output(output)
-    made = make_bitstream(Path(output), chosen_design(base, **parameters), kind)
+    with progress_shown() as progress:
+        made = make_bitstream(
+            Path(output), chosen_design(base, parameters), kind, progress=progress
+        )
     say(f"{output}: {kind}, sources {made.source_hash:016x}")
 
 
@@ -184,20 +195,21 @@ def _checked(name: str) -> str:
     return name
 
 
-def _print_board(board: VirtualBoard, as_json: bool) -> None:
+def _show_board(board: VirtualBoard, json_path: str | None) -> None:
     host, port = board.ssh_address
     state = board.status()
-    if as_json:
-        print_json(board.options | {"state": state, "folder": str(board.folder)})
-        return
-    logic = state.get("pl", {})
-    loaded = f"{logic['kind']} {logic['source_hash']}" if logic.get("loaded") else "blank"
-    print_line(f"processor  {state.get('run_state', 'switched off')}")
-    print_line(f"logic      {loaded}{', running' if logic.get('running') else ''}")
-    options = f"-i {board.key_file} -o UserKnownHostsFile={board.known_hosts}"
-    print_line(f"ssh        ssh -p {port} {options} root@{host}")
-    print_line(f"console    {board.serial_url}")
-    print_line(f"logs       {board.folder}")
+
+    def table() -> None:
+        logic = state.get("pl", {})
+        loaded = f"{logic['kind']} {logic['source_hash']}" if logic.get("loaded") else "blank"
+        print_line(f"processor  {state.get('run_state', 'switched off')}")
+        print_line(f"logic      {loaded}{', running' if logic.get('running') else ''}")
+        options = f"-i {board.key_file} -o UserKnownHostsFile={board.known_hosts}"
+        print_line(f"ssh        ssh -p {port} {options} root@{host}")
+        print_line(f"console    {board.serial_url}")
+        print_line(f"logs       {board.folder}")
+
+    show(board.options | {"state": state, "folder": str(board.folder)}, json_path, table)
 
 
 def _talk(host: str, port: int) -> None:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xlic.cli.streams import STANDARD, is_stdin, is_stdout, name_of, read_input
 from xlic.errors import InputError
-from xlic.files import Progress, atomic_path, find_files
+from xlic.files import LongPhase, Progress, atomic_path, find_files
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from xlic.images import UInt8Image
+    from xlic.images import LoadedImage, UInt8Image
 
 NamedPath = tuple[str, Path]
 
@@ -32,6 +34,30 @@ STREAM_LIMIT = 1 << 28
 _QUIET_S = 2.0
 _EVERY_S = 5.0
 _UNBOUNDED = 10_000
+
+
+def output_beside(source: str, target: str | None, suffix: str) -> str:
+    """The output that was given, or the one that belongs to the input: beside it, or stdout."""
+    return target or (STANDARD if is_stdin(source) else f"{source}{suffix}")
+
+
+def quality_lines(image: UInt8Image, picture: UInt8Image, stream_bytes: int) -> Iterator[str]:
+    """Rate and quality of a decoded picture, as the public bls2017.py tells them."""
+    import numpy as np
+
+    from xlic.evaluation.metrics import ms_ssim, psnr
+
+    mse = float(np.square(image.astype(np.float64) - picture).mean())
+    yield f"Mean squared error: {mse:.4f}"
+    yield f"PSNR (dB): {psnr(image, picture):.2f}"
+    similarity = ms_ssim(image, picture)
+    if similarity is None:
+        yield "Multiscale SSIM: not defined below 161 pixels"
+    else:
+        decibel = -10.0 * math.log10(1.0 - similarity) if similarity < 1.0 else math.inf
+        yield f"Multiscale SSIM: {similarity:.4f}"
+        yield f"Multiscale SSIM (dB): {decibel:.2f}"
+    yield f"Bits per pixel: {8.0 * stream_bytes / (image.shape[0] * image.shape[1]):.4f}"
 
 
 def find_images(pattern: str, option: str) -> list[NamedPath]:
@@ -50,12 +76,21 @@ def find_images(pattern: str, option: str) -> list[NamedPath]:
     return [(path.name if names.count(path.name) == 1 else str(path), path) for path in paths]
 
 
-def check_output(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+def check_output(
+    out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None, stdout: bool = False
+) -> None:
     """Refuse an output that cannot be written or would destroy an input, before any work.
+
+    Args:
+        out: the output.
+        inputs: what it must not be; None is passed over.
+        stdout: whether it may be stdout.
 
     Raises:
         InputError: so.
     """
+    if is_stdout(out) and not stdout:
+        raise InputError(f"{os.fspath(out)} is stdout, which has other things to say; name a file")
     require_writable(out)
     refuse_overwrite(out, *inputs)
 
@@ -72,10 +107,10 @@ def refuse_overwrite(out: str | os.PathLike[str], *inputs: str | os.PathLike[str
     """
     from xlic.weights import RAW_FILES
 
-    if Path(out).exists() and not Path(out).is_file():
+    if is_stdout(out) or (Path(out).exists() and not Path(out).is_file()):
         return  # a device or pipe keeps nothing that could be lost
     for given in inputs:
-        if given is None:
+        if given is None or is_stdin(given):
             continue
         folder = Path(given).is_dir()
         for path in [Path(given, name) for name in RAW_FILES] if folder else [Path(given)]:
@@ -89,6 +124,8 @@ def require_writable(out: str | os.PathLike[str]) -> None:
     Raises:
         InputError: it cannot.
     """
+    if is_stdout(out):
+        return
     with suppress(_UntouchedError), atomic_path(out):
         if Path(out).is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -125,14 +162,40 @@ def read_images(
 
 
 def read_picture(path: str) -> UInt8Image:
-    """Read one image; what was converted is said on stderr."""
-    ((_, pixels),) = read_images([(Path(path).name, Path(path))])
-    return pixels
+    """Read one image, or stdin where it is ``-``; what was converted is said on stderr."""
+    loaded = load_picture(path)
+    for note in loaded.notes:
+        say(f"{name_of(path)}: {note}")
+    return loaded.pixels
+
+
+def load_picture(path: str) -> LoadedImage:
+    """Read one image, or stdin where it is ``-``."""
+    from xlic.images import read_image
+
+    return read_image("stdin", read_input(path)) if is_stdin(path) else read_image(path)
 
 
 def say(message: str) -> None:
     """A line on stderr, beside the results."""
     click.echo(f"xlic: {message}", err=True)
+
+
+def show(value: Any, json_path: str | None, table: Callable[[], None]) -> None:
+    """Show a command's results.
+
+    Args:
+        value: as JSON has them.
+        json_path: of ``--json``: where stdout, it gets them and nothing else does.
+        table: prints them for reading.
+    """
+    if json_path is not None and is_stdout(json_path):
+        print_json(value)
+        return
+    if json_path is not None:
+        # A reader of the table who goes away takes nothing from the file.
+        write_json_file(json_path, value)
+    table()
 
 
 def print_json(value: Any) -> None:
@@ -157,7 +220,11 @@ def console() -> Console:
     """
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Plain(highlight=False, markup=False, emoji=False)
 
 
 def print_table(table: Table) -> None:
@@ -177,7 +244,8 @@ def print_line(line: str) -> None:
 def progress_shown() -> Iterator[Progress]:
     """Yield a callback that shows progress on stderr.
 
-    A bar on a terminal; elsewhere a plain line every few seconds, and none for short work.
+    A bar on a terminal; elsewhere a plain line where a long phase begins and every few seconds,
+    and none for short work.
     """
     if not sys.stderr.isatty():
         yield _PlainProgress()
@@ -205,7 +273,7 @@ def counted(progress: Progress, title: str, total: int) -> Progress:
     """A callback for work that does not know how many images come: it fills the total in."""
 
     def report(what: str, done: int, _: int) -> None:
-        progress(f"{title} {what}", done, total)
+        progress(what if isinstance(what, LongPhase) else f"{title} {what}", done, total)
 
     return report
 
@@ -213,10 +281,15 @@ def counted(progress: Progress, title: str, total: int) -> Progress:
 class _PlainProgress:
     def __init__(self) -> None:
         self._next = time.monotonic() + _QUIET_S
+        self._announced = ""
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now >= self._next:
+        if isinstance(what, LongPhase) and what != self._announced:
+            self._announced = what
+            self._next = now + _EVERY_S
+            say(f"{what} …")
+        elif now >= self._next:
             self._next = now + _EVERY_S
             say(f"{what} ({done}/{total})" if total else f"{what} …")
 

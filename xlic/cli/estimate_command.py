@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
 from rich.table import Table
 
-from xlic.cli.accelerator_commands import chosen_design, design_options
-from xlic.cli.common import (
-    check_output,
-    print_json,
-    print_line,
-    print_table,
-    progress_shown,
-    write_json_file,
-)
+from xlic.cli.command import command
+from xlic.cli.common import print_line, print_table, progress_shown, show
+from xlic.cli.options import check_json, chosen_design, design_options, json_option, options
 
 if TYPE_CHECKING:
     from xlic.accelerator.estimate import Estimate
@@ -25,13 +19,10 @@ if TYPE_CHECKING:
 _HEADINGS = ("DSP", "BRAM36", "LUT", "as memory", "FF")
 
 
-@design_options
-@click.command("estimate", epilog="Example: xlic rtl estimate --pof 8 --paths --json estimate.json")
+@command("estimate", epilog="Example: xlic rtl estimate --pof 8 --paths --json estimate.json")
 @click.option("--paths", is_flag=True, help="Show the deepest logic of each block, too.")
-@click.option("--json", "json_path", metavar="OUT", help="Write JSON; - prints it.")
-def estimate_command(
-    paths: bool, json_path: str | None, base: str, **parameters: int | None
-) -> None:
+@options(json_option, design_options)
+def estimate_command(paths: bool, json_path: str | None, base: str, **parameters: Any) -> None:
     """Estimate DSPs, block RAM, LUTs and registers of a design with Yosys.
 
     Maps block by block, which takes some minutes; blocks that were mapped before come from the
@@ -39,17 +30,11 @@ def estimate_command(
     """
     from xlic.accelerator.estimate import estimate
 
-    if json_path not in (None, "-"):
-        check_output(str(json_path))
-    design = chosen_design(base, **parameters)
+    check_json(json_path)
+    design = chosen_design(base, parameters)
     with progress_shown() as progress:
         found = estimate(design, progress=progress)
-    if json_path == "-":
-        print_json(found.as_dict())
-        return
-    _show(found, paths)
-    if json_path is not None:
-        write_json_file(json_path, found.as_dict())
+    show(found.as_dict(), json_path, lambda: _show(found, paths))
 
 
 def _show(found: Estimate, paths: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from xlic.cli.command import command
 from xlic.cli.common import (
     STREAM_LIMIT,
     NamedPath,
@@ -15,18 +17,25 @@ from xlic.cli.common import (
     console,
     counted,
     find_images,
+    load_picture,
+    output_beside,
     parse_size,
-    print_json,
     print_line,
     print_table,
     progress_shown,
+    quality_lines,
     read_images,
+    read_picture,
     refuse_overwrite,
     require_writable,
     say,
-    write_json_file,
+    show,
 )
+from xlic.cli.options import check_json, chosen_model, json_option, model_options, verbose_option
+from xlic.cli.streams import name_of, read_input, write_output
 from xlic.errors import InputError
+from xlic.files import LongPhase
+from xlic.remedies import xlic
 from xlic.rungs.registry import RUNG_NAMES
 from xlic.shipped import LAMBDAS
 
@@ -36,32 +45,24 @@ if TYPE_CHECKING:
     from xlic.files import Progress
     from xlic.quantization.model import QuantizedModel
 
-_LAMBDA = click.option(
-    "--lambda",
-    "lmbda",
-    type=click.Choice(LAMBDAS),
-    default=LAMBDAS[0],
-    show_default=True,
-    help="Which shipped model, where none is given.",
-)
-_MODEL = click.option("--model", metavar="Q", help="Quantized model; default: the shipped one.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
-
-@click.command(epilog="Example: xlic demo holiday.jpg --out shown")
+@command(epilog="Example: xlic demo holiday.jpg --out shown")
 @click.argument("image", required=False)
-@_MODEL
-@click.option("--weights", metavar="W", help="Float weights to compare with, of the same model.")
-@_LAMBDA
-@click.option("--out", default="xlic_demo", show_default=True, help="Folder for the files.")
-@_JSON
+@model_options
+@click.option(
+    "--weights", metavar="FILE|DIR", help="Float weights to compare with, of the same model."
+)
+@click.option(
+    "--out", metavar="DIR", default="xlic_demo", show_default=True, help="Folder for the files."
+)
+@json_option
 def demo(
     image: str | None,
     model: str | None,
     weights: str | None,
     lmbda: str,
     out: str,
-    as_json: bool,
+    json_path: str | None,
 ) -> None:
     """Encode IMAGE with the INT16 simulation, decode it, and show every layer.
 
@@ -74,93 +75,105 @@ def demo(
     from xlic.cli.tables import demo_figures, demo_table
     from xlic.demo import output_files, run_demo
     from xlic.evaluation.models import float_weights_of
-    from xlic.images import read_image
 
-    source = Path(image) if image else shipped.photo_path()
-    for file in output_files(Path(out), source.name).values():
-        refuse_overwrite(file, source, model, weights)
+    source = image or str(shipped.photo_path())
+    name = name_of(source)
+    check_json(json_path, source, model, weights)
+    for file in output_files(Path(out), name).values():
+        refuse_overwrite(file, source, model, weights, json_path)
         if Path(out).exists():
             require_writable(file)
-    loaded = read_image(source)
+    loaded = load_picture(source)
     quantized = _quantized(model, weights, lmbda)
     floats = float_weights_of(quantized, () if weights is None else (weights,))
-    notes = [f"{source.name}: {note}" for note in loaded.notes]
+    notes = [f"{name}: {note}" for note in loaded.notes]
     if floats is None:
         notes.append("nothing is compared with float64; give the float weights with --weights")
     with progress_shown() as progress:
-        result = run_demo(
-            source.name, loaded.pixels, quantized, floats, Path(out), progress, tuple(notes)
+        result = run_demo(name, loaded.pixels, quantized, floats, Path(out), progress, tuple(notes))
+
+    def table() -> None:
+        print_table(demo_table(result))
+        print_line(
+            'Times with " are part of the line above. SQNR is against float64; that of ana_2 and\n'
+            "syn_2 is between rounded symbols and pixels, that of the total between the pictures\n"
+            "of the two codecs from end to end.\n"
         )
-    if as_json:
-        print_json(result.as_dict())
-        return
-    print_table(demo_table(result))
-    print_line(
-        'Times with " are part of the line above. SQNR is against float64; that of ana_2 and\n'
-        "syn_2 is between rounded symbols and pixels, that of the total between the pictures\n"
-        "of the two codecs from end to end.\n"
-    )
-    print_table(demo_figures(result))
-    for note in result.notes:
-        print_line(f"note: {note}")
+        print_table(demo_figures(result))
+        for note in result.notes:
+            print_line(f"note: {note}")
+
+    show(result.as_dict(), json_path, table)
 
 
-@click.command(epilog="Example: xlic encode photo.png photo.tfci")
+@command(epilog="Example: xlic encode photo.png photo.tfci")
 @click.argument("image")
 @click.argument("stream", required=False)
-@_MODEL
-@_LAMBDA
-def encode(image: str, stream: str | None, model: str | None, lmbda: str) -> None:
-    """Encode IMAGE to STREAM (default: IMAGE.tfci) with the INT16 simulation."""
+@model_options
+@verbose_option
+def encode(image: str, stream: str | None, model: str | None, lmbda: str, verbose: bool) -> None:
+    """Encode IMAGE to STREAM (default: IMAGE.tfci) with the INT16 simulation.
+
+    - is stdin as IMAGE and stdout as STREAM. With -V, the stream is decoded again and rate and
+    quality are told.
+    """
     from xlic.entropy.codec import compress
-    from xlic.files import write_bytes
     from xlic.rungs.int16 import Int16Rung
 
-    target = stream or f"{image}.tfci"
-    check_output(target, image, model)
+    target = output_beside(image, stream, ".tfci")
+    check_output(target, image, model, stdout=True)
     quantized = _quantized(model, None, lmbda)
     tables = _tables(quantized, model)
-    ((_, pixels),) = read_images([(Path(image).name, Path(image))])
+    pixels = read_picture(image)
     size = (pixels.shape[0], pixels.shape[1])
+    rung = Int16Rung(quantized)
     with progress_shown() as progress:
-        run = Int16Rung(quantized).analyze(pixels, progress=progress)
+        run = rung.analyze(pixels, progress=progress)
         progress("range coder", 0, 0)
         data = compress(run.output, size, tables)
-    write_bytes(target, data)
+    write_output(target, data)
     say(
         f"{target}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
         f"{sum(run.saturations.values())} saturations"
     )
+    if verbose:
+        for line in quality_lines(pixels, rung.synthesize(run.output, size).output, len(data)):
+            say(line)
 
 
-@click.command(epilog="Example: xlic decode photo.tfci photo.png")
+@command(epilog="Example: xlic decode photo.tfci photo.png")
 @click.argument("stream")
 @click.argument("image", required=False)
-@_MODEL
-@_LAMBDA
-def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> None:
-    """Decode STREAM to the PNG file IMAGE (default: STREAM.png) with the INT16 simulation.
+@model_options
+@verbose_option
+def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbose: bool) -> None:
+    """Decode STREAM to the file IMAGE (default: STREAM.png) with the INT16 simulation.
 
-    The model must be the one that encoded: a stream does not name it.
+    The suffix of IMAGE says its format: one without loss. - is stdin as STREAM and stdout, in PNG,
+    as IMAGE. The model must be the one that encoded: a stream does not name it. With -V, each
+    layer's time and saturations are told.
     """
     from xlic.entropy.codec import decompress
-    from xlic.files import read_bytes
-    from xlic.images import write_png
+    from xlic.images import check_suffix, encoded
     from xlic.rungs.int16 import Int16Rung
 
-    target = image or f"{stream}.png"
-    check_output(target, stream, model)
+    target = output_beside(stream, image, ".png")
+    check_output(target, stream, model, stdout=True)
+    check_suffix(target)
     quantized = _quantized(model, None, lmbda)
     tables = _tables(quantized, model)
+    data = read_input(stream, STREAM_LIMIT)
     with progress_shown() as progress:
         progress("range decoder", 0, 0)
-        symbols, size = decompress(read_bytes(stream, STREAM_LIMIT), tables)
+        symbols, size = decompress(data, tables)
         run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
-    write_png(target, run.output)
+    write_output(target, encoded(target, run.output))
     say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
+    for name, seconds in run.seconds.items() if verbose else ():
+        say(f"{name}: {1e3 * seconds:.1f} ms, {run.saturations.get(name, 0)} saturations")
 
 
-@click.command(
+@command(
     "eval",
     epilog="Example: xlic eval --weights q.safetensors --images 'kodak/*.png' --plot rd.png",
 )
@@ -168,7 +181,7 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
     "--weights",
     "sources",
     multiple=True,
-    metavar="[LABEL=]W|Q",
+    metavar="[LABEL=]FILE|DIR",
     help="Float weights or quantized model; repeat for several. Those of one LABEL make one "
     "rate–distortion curve.  [default: the shipped models]",
 )
@@ -185,13 +198,11 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str) -> Non
 @click.option(
     "--float-weights",
     multiple=True,
-    metavar="W",
+    metavar="FILE|DIR",
     help="Float weights of quantized models; repeat for several.",
 )
-@click.option(
-    "--json", "json_path", metavar="OUT", help="Write the figures as JSON; - prints them."
-)
-@click.option("--plot", metavar="OUT.png", help="Draw the rate–distortion plot.")
+@json_option
+@click.option("--plot", metavar="FILE", help="Draw the rate–distortion plot: .png, .pdf or .svg.")
 def eval_(
     sources: tuple[str, ...],
     pattern: str,
@@ -212,7 +223,7 @@ def eval_(
     from xlic.evaluation import comparison
     from xlic.evaluation.anchors import jpeg_curve, mean_curve
     from xlic.evaluation.evaluate import curves, report
-    from xlic.evaluation.plot import rd_plot
+    from xlic.evaluation.plot import plot_format, rd_plot
     from xlic.rungs.registry import REAL_RUNGS
 
     rungs = rungs or ("sim",)
@@ -224,9 +235,9 @@ def eval_(
         sources = tuple(f"shipped={shipped.model_path(lmbda)}" for lmbda in LAMBDAS)
     labelled = [_labelled(source) for source in sources]
     inputs = [path for _, path in (*labelled, *paths, *(calibration or ()))]
-    if json_path and json_path != "-":
-        check_output(json_path, *inputs, *float_weights, plot)
+    check_json(json_path, *map(str, inputs), *float_weights, plot)
     if plot:
+        plot_format(plot)
         check_output(plot, *inputs, *float_weights)
     with progress_shown() as progress:
         results = _evaluate(labelled, rungs, paths, calibration, float_weights, progress)
@@ -238,29 +249,28 @@ def eval_(
     rates = comparison.bd_rates(
         curves(results), comparison.reference_curves(jpeg, [name for name, _ in paths])
     )
-    if json_path == "-":
-        print_json(report(results, rates, jpeg))
-    else:
+
+    def table() -> None:
         for result in results:
             print_table(eval_table(result, console().width))
             for note in _findings(result, comparison.psnr_of_jpeg_at(jpeg, result.mean()["bpp"])):
                 print_line(note)
         if rates:
             print_table(bd_rate_table(rates))
-        if json_path:
-            write_json_file(json_path, report(results, rates, jpeg))
+
     if plot:
         references = comparison.published_curves() | {comparison.JPEG_MEASURED: list(jpeg)}
         kinds = ", ".join(sorted({result.bpp_kind for result in results}))
         title = f"mean of {len(paths)} image{'s' if len(paths) > 1 else ''}"
         rd_plot(plot, curves(results), references, title, f"bits per pixel ({kinds})")
+    show(report(results, rates, jpeg), json_path, table)
 
 
-@click.command(
+@command(
     epilog="Example: xlic quantize --weights w.safetensors --calibrate 'photos/*.png' "
     "--out q.safetensors"
 )
-@click.option("--weights", required=True, metavar="W", help="Float weights, file or folder.")
+@click.option("--weights", required=True, metavar="FILE|DIR", help="Float weights.")
 @click.option(
     "--calibrate",
     "pattern",
@@ -268,17 +278,24 @@ def eval_(
     metavar="GLOB",
     help="Several photographs, not those that the model will be judged on.",
 )
-@click.option("--out", required=True, metavar="Q", help="The quantized model, a .safetensors file.")
+@click.option(
+    "--out", required=True, metavar="FILE", help="The quantized model, a .safetensors file."
+)
 @click.option(
     "--headroom",
     type=click.FloatRange(1, 1024),
     help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
     "  [default: 2 for the encoder, 4 for the decoder]",
 )
-@click.option("--channels", is_flag=True, help="Report on every channel too.")
-@_JSON
+@click.option("--per-channel", is_flag=True, help="Report on every channel too.")
+@json_option
 def quantize(
-    weights: str, pattern: str, out: str, headroom: float | None, channels: bool, as_json: bool
+    weights: str,
+    pattern: str,
+    out: str,
+    headroom: float | None,
+    per_channel: bool,
+    json_path: str | None,
 ) -> None:
     """Make an INT16 model: integers, tables and identities in one file.
 
@@ -296,8 +313,11 @@ def quantize(
 
     paths = find_images(pattern, "--calibrate")
     check_output(out, weights, *(path for _, path in paths))
+    check_json(json_path, weights, out, *(str(path) for _, path in paths))
     floats = load_weights(weights)
     with progress_shown() as progress:
+        long = f"about a second for each of {len(paths)} at 768×512"
+        progress(LongPhase("calibrating in float64", long), 0, len(paths))
         measured = counted(progress, "calibrating on", len(paths))
         calibration = calibrate(floats, read_images(paths), measured)
         model = make(
@@ -305,28 +325,29 @@ def quantize(
         )
         # Written before the check below, which takes as long again and changes nothing.
         save_quantized(model, out)
+        progress(LongPhase("counting saturations in INT16", long), 0, len(paths))
         checked = counted(progress, "checking on", len(paths))
         saturations = count_saturations(model, read_images(paths, quiet=True), checked)
     tensors = quantization_report(model, calibration, saturations)
-    if as_json:
-        facts = {
-            "file": out,
-            "identity": model.identity,
-            "weights_identity": model.weights_identity,
-            "lambda": model.lmbda,
-            "calibration": [name for name, _ in paths],
-            "tensors": [tensor.as_json() for tensor in tensors],
-        }
-        print_json(facts)
-        return
-    print_table(quantize_table(tensors))
-    if channels:
-        for tensor in tensors:
+    facts = {
+        "file": out,
+        "identity": model.identity,
+        "weights_identity": model.weights_identity,
+        "lambda": model.lmbda,
+        "calibration": [name for name, _ in paths],
+        "tensors": [tensor.as_json() for tensor in tensors],
+    }
+
+    def table() -> None:
+        print_table(quantize_table(tensors))
+        for tensor in tensors if per_channel else ():
             print_table(channel_table(tensor))
+
     say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
+    show(facts, json_path, table)
 
 
-@click.command(epilog="Example: xlic bench --size 768x512")
+@command(epilog="Example: xlic bench --size 768x512")
 @click.option(
     "--size",
     "sizes",
@@ -341,11 +362,10 @@ def quantize(
     show_default=True,
     help="Measurements of each figure; median, least and most are shown.",
 )
-@_MODEL
-@_LAMBDA
-@_JSON
+@model_options
+@json_option
 def bench(
-    sizes: tuple[str, ...], repeats: int, model: str | None, lmbda: str, as_json: bool
+    sizes: tuple[str, ...], repeats: int, model: str | None, lmbda: str, json_path: str | None
 ) -> None:
     """Time INT16 encoding and decoding against plain matrix products.
 
@@ -357,6 +377,7 @@ def bench(
     from xlic.cli.tables import bench_table
     from xlic.images import read_image
 
+    check_json(json_path, model)
     # Rising sizes: the peak memory of a process only grows.
     chosen = sorted(
         (parse_size(size) for size in sizes or ("768x512", "2048x1365")),
@@ -366,22 +387,27 @@ def bench(
     photo = read_image(shipped.photo_path()).pixels
     machine = benchmark.machine()
     with progress_shown() as progress:
+        pixels = sum(width * height for width, height in chosen)
+        seconds = max(1, round(_BENCH_S * pixels * (repeats + 1)))
+        progress(LongPhase("timing the simulation against the BLAS", f"{seconds} s"), 0, 0)
         results = [
             benchmark.bench_size(
                 quantized, benchmark.photograph_of_size(photo, *size), repeats, progress
             )
             for size in chosen
         ]
-    if as_json:
-        print_json({"machine": machine, "sizes": [result.as_dict() for result in results]})
-        return
-    for result in results:
-        print_table(bench_table(result))
-    for key, value in machine.items():
-        shown = "; ".join(value) if isinstance(value, list) else value
-        print_line(f"{key}: {shown}")
-    if machine["load"] > 0.5:
-        print_line("note: the machine was not idle at the start; figures are disturbed")
+
+    def table() -> None:
+        for result in results:
+            print_table(bench_table(result))
+        for key, value in machine.items():
+            shown = "; ".join(value) if isinstance(value, list) else value
+            print_line(f"{key}: {shown}")
+        if machine["load"] > 0.5:
+            print_line("note: the machine was not idle at the start; figures are disturbed")
+
+    facts = {"machine": machine, "sizes": [result.as_dict() for result in results]}
+    show(facts, json_path, table)
 
 
 def _quantized(model: str | None, weights: str | None, lmbda: str) -> QuantizedModel:
@@ -389,17 +415,16 @@ def _quantized(model: str | None, weights: str | None, lmbda: str) -> QuantizedM
     from xlic import shipped
     from xlic.quantization.model import load_quantized
 
-    if model is not None:
-        return load_quantized(model)
-    if weights is None:
-        return load_quantized(shipped.model_path(lmbda))
+    if model is not None or weights is None:
+        return chosen_model(model, lmbda)
     from xlic.weights import load_weights
 
     path = shipped.model_of_weights(load_weights(weights))
     if path is None:
         raise InputError(
-            f"{weights} are not shipped weights; quantize them first: xlic quantize --weights "
-            f"{weights} --calibrate 'GLOB' --out Q, then add --model Q"
+            f"{weights} are not shipped weights; quantize them first: "
+            f"{xlic(f'quantize --weights {shlex.quote(weights)}')} --calibrate 'GLOB' --out FILE, "
+            "then add --model FILE"
         )
     return load_quantized(path)
 
@@ -440,11 +465,26 @@ def _evaluate(
             if ready.tables is not None:
                 warm_up_range_coder(ready.tables)
             images = []
+            usually = f"{_USUALLY[rung]} for each of {len(paths)} at 768×512"
+            progress(LongPhase(f"evaluating {label} on {rung}", usually), 0, len(paths))
             for done, (name, pixels) in enumerate(read_images(paths, quiet=bool(results))):
                 progress(f"{label} on {rung}: {name}", done, len(paths))
                 images.append(evaluate_image(ready, name, pixels))
             results.append(ModelResult(ready, tuple(images)))
     return results
+
+
+_BENCH_S = 2.6e-6
+"""Seconds per pixel and repeat."""
+
+_USUALLY = {
+    "float": "two seconds",
+    "model": "three seconds",
+    "sim": "two seconds",
+    "hls": "four seconds",
+    "rtl": "half a minute",
+}
+"""Per image, for what is foretold."""
 
 
 def _labelled(source: str) -> tuple[str, str]:
@@ -454,11 +494,13 @@ def _labelled(source: str) -> tuple[str, str]:
 
 
 def _findings(result: ModelResult, jpeg_psnr: float | None) -> Iterator[str]:
+    from xlic.cli.tables import lost_or_gained
+
     worst = result.worst()
     if worst["psnr_lost"] is not None and worst["symbol_mismatch"] is not None:
         yield (
             f"worst image: {100 * worst['symbol_mismatch']:.3f} % of symbols differ from float64, "
-            f"PSNR lost {worst['psnr_lost']:+.4f} dB, {worst['saturations']:.0f} saturations"
+            f"PSNR: {lost_or_gained(worst['psnr_lost'])}, {worst['saturations']:.0f} saturations"
         )
     if jpeg_psnr is not None:
         yield f"JPEG 4:2:0 of these images at the same mean bpp: PSNR {jpeg_psnr:.2f} dB"

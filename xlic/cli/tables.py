@@ -30,6 +30,13 @@ _LABEL_WIDTH = 18
 _NOTE_WIDTH = 36
 
 
+def lost_or_gained(decibel: float) -> str:
+    """A loss in words; a negative one is a gain."""
+    if round(decibel, 4) == 0:
+        return "nothing lost"
+    return f"{'lost' if decibel > 0 else 'gained'} {abs(decibel):.4f} dB"
+
+
 def demo_table(result: DemoResult) -> Table:
     """Per tensor and in total: shape, MACs, time, SQNR, saturations."""
     table = _table(
@@ -54,7 +61,7 @@ def demo_figures(result: DemoResult) -> Table:
     lost = ""
     if result.float_psnr is not None:
         difference = result.float_psnr - result.psnr
-        lost = f"   (float64: {_decibel(result.float_psnr)}, lost {difference:+.4f})"
+        lost = f"   (float64: {_decibel(result.float_psnr)}, {lost_or_gained(difference)})"
         if not math.isfinite(difference):
             lost = f"   (float64: {_decibel(result.float_psnr)})"
     mismatch = UNKNOWN

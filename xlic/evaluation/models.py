@@ -123,7 +123,7 @@ def candidate(
         label: name of its curve.
         float_weights: where quantized models' float weights may be.
         calibration: images to quantize float weights with.
-        progress: of the calibration.
+        progress: of the calibration, and of what the rung has to build.
 
     Raises:
         InputError: the rung needs what is not there.
@@ -157,7 +157,7 @@ def candidate(
     return Candidate(
         label=label,
         source=str(Path(source)),
-        rung=open_rung(rung, weights, model),
+        rung=open_rung(rung, weights, model, progress),
         identity=runs.identity,
         tables=loaded.tables,
         lmbda=loaded.lmbda,

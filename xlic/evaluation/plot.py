@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from xlic.errors import InputError
 from xlic.evaluation.bdrate import RdPoint
 from xlic.files import atomic_path
+
+_FORMATS = ("png", "pdf", "svg")
 
 _MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _REFERENCE_STYLES: tuple[dict[str, Any], ...] = (
@@ -26,17 +30,17 @@ def rd_plot(
     title: str,
     rate_label: str = "bits per pixel (whole file)",
 ) -> None:
-    """Draw PSNR over bits per pixel as a PNG, atomically.
+    """Draw PSNR over bits per pixel, atomically.
 
     Args:
-        path: where to.
+        path: where to; the suffix says the format.
         models: curves in colour.
         references: curves in grey, cut to the neighbourhood of the models' rates.
         title: of the plot.
         rate_label: of the rate axis.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or its suffix is of another format.
     """
     # Figure without pyplot: no global state, no display, no backend to choose.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -68,7 +72,21 @@ def rd_plot(
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize=9)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+        figure.savefig(temporary, format=plot_format(path), dpi=120)
+
+
+def plot_format(path: str | os.PathLike[str]) -> str:
+    """What the file's suffix says; PNG if it has none.
+
+    Raises:
+        InputError: another format.
+    """
+    suffix = Path(path).suffix.lower().removeprefix(".") or "png"
+    if suffix not in _FORMATS:
+        raise InputError(
+            f"{path}: a plot is written as .{', .'.join(_FORMATS)}; give it one of these suffixes"
+        )
+    return suffix
 
 
 def _axes_of(points: Sequence[RdPoint]) -> tuple[list[float], list[float]]:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xlic.accelerator.cocotb_runner import Bench, Outcome, run_bench
-from xlic.accelerator.sources import RTL_DIR, needed_sources, rtl_sources
-from xlic.accelerator.verilated_library import Rtl
-from xlic.errors import BuildError, MissingToolError
+from xlic.pytest_plugin.options import shown
 
 if TYPE_CHECKING:
-    from xlic.pytest_plugin.plugin import Session
+    from xlic.accelerator.cocotb_runner import Bench, Outcome
+    from xlic.accelerator.verilated_library import Rtl
+    from xlic.pytest_plugin.session import Session
 
 __all__ = ["bench"]
 
@@ -26,9 +25,13 @@ class BenchRunner:
 
     session: Session
     folder: Path
+    seed_option: str
 
     def sources(self) -> tuple[Path, ...]:
         """The RTL under test (``--rtl-dir``)."""
+        from xlic.accelerator.sources import rtl_sources
+        from xlic.sources import RTL_DIR
+
         return rtl_sources(self.session.rtl_dir or RTL_DIR)
 
     def unit(
@@ -39,6 +42,9 @@ class BenchRunner:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Run a bench on one module of the RTL; skips where the RTL has no such module."""
+        from xlic.accelerator.sources import needed_sources
+        from xlic.accelerator.verilated_library import Rtl
+
         sources = self.sources()
         if top not in {file.stem for file in sources}:
             pytest.skip(f"there is no module {top} in {sources[0].parent}")
@@ -56,6 +62,9 @@ class BenchRunner:
 
         Fails with what they said; skips where a tool is missing.
         """
+        from xlic.accelerator.cocotb_runner import Bench, run_bench
+        from xlic.errors import BuildError, MissingToolError
+
         bench = Bench(module, rtl, environment or {}, tests)
         try:
             outcome = run_bench(bench, self.session.simulator, self.folder, self.session.rtl_seed)
@@ -74,12 +83,12 @@ class BenchRunner:
             *(f"  {failure.test}: {failure.message}" for failure in outcome.failures),
             f"log: {outcome.log}",
             f"waveforms: {outcome.waves or outcome.no_waves or 'none'}",
-            f"seed: {self.session.rtl_seed} (--rtl-seed)",
+            f"seed: {self.session.rtl_seed} ({self.seed_option})",
         ]
         return "\n".join(lines)
 
 
 @pytest.fixture
-def bench(xlic_session: Session, artifacts: Path) -> BenchRunner:
+def bench(pytestconfig: pytest.Config, xlic_session: Session, artifacts: Path) -> BenchRunner:
     """Runs cocotb benches (``--simulator``, ``--rtl-dir``, ``--rtl-seed``)."""
-    return BenchRunner(xlic_session, artifacts)
+    return BenchRunner(xlic_session, artifacts, shown(pytestconfig, "rtl-seed"))

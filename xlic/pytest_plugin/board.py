@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xlic.board.config import Board
-from xlic.board.connect import open_session, resolve, with_bitstream
-from xlic.errors import MismatchError, MissingToolError
 from xlic.exit_status import ExitStatus
-from xlic.pytest_plugin.board_options import BOARD, SESSIONS
-from xlic.pytest_plugin.outcomes import OutcomeReports
+from xlic.pytest_plugin.board_options import SESSIONS, board_options
+from xlic.pytest_plugin.outcomes import REPORTS, OutcomeReports
 from xlic.signals import Ended
 
 if TYPE_CHECKING:
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
 
     from xlic.accelerator.compiler import Transform
     from xlic.board.comparison import TransformResult
+    from xlic.board.config import Board
     from xlic.board.session import BoardSession
     from xlic.quantization.model import QuantizedModel
     from xlic.rungs.board import BoardRung
@@ -29,8 +27,6 @@ __all__ = ["board_config", "board_rung", "board_session", "compare_on_board"]
 
 REPEATABILITY = "xlic_repeatability"
 MEASURED = "xlic_measured"
-REPORTS = "xlic-outcomes"
-"""Name of the plugin that sums up."""
 _ENDINGS = "xlic-endings"
 
 Compare = Callable[..., "list[TransformResult]"]
@@ -59,7 +55,10 @@ def board_config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
     The virtual one is started for this run of pytest, and ends with it.
     """
-    options = request.config.stash[BOARD]
+    from xlic.board.connect import resolve, with_bitstream
+    from xlic.errors import MissingToolError
+
+    options = board_options(request.config)
     if not options.board.virtual:
         return options.board
     from xlic.board.virtual.ahead import player_built_beside
@@ -85,7 +84,10 @@ def board_session(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[BoardSession]:
     """A session with the board: leased, its logic loaded and identified."""
-    options = request.config.stash[BOARD]
+    from xlic.board.connect import open_session
+    from xlic.errors import MissingToolError
+
+    options = board_options(request.config)
     plugins = request.config.pluginmanager
     reports = plugins.get_plugin(REPORTS)
     if not plugins.has_plugin(_ENDINGS):
@@ -125,6 +127,7 @@ def compare_on_board(request: pytest.FixtureRequest, board_rung: BoardRung) -> C
     as :class:`~xlic.errors.MismatchError`.
     """
     from xlic.board.comparison import BoardComparison
+    from xlic.errors import MismatchError
 
     def compare(
         image: NDArray[Any],

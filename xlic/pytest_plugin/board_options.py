@@ -1,16 +1,17 @@
-"""What pytest's command line says of a board."""
+"""What a run's options say of a board."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from xlic.board.config import VIRTUAL_HOST, Board, choose_board
-from xlic.board.connect import LOGICS, Logic, expected_sources
+from xlic.accelerator.choices import Logic
+from xlic.pytest_plugin.options import value
 
 if TYPE_CHECKING:
+    from xlic.board.config import Board
     from xlic.board.session import BoardSession
 
 
@@ -31,58 +32,35 @@ class BoardOptions:
     accept_new_host_key: bool
 
 
-BOARD = pytest.StashKey[BoardOptions]()
+_BOARD = pytest.StashKey[BoardOptions]()
 SESSIONS = pytest.StashKey[list["BoardSession"]]()
 """Those that are open during the whole run."""
 
 
-def add_options(group: Any) -> None:
-    """Add the options to the plugin's group."""
-    group.addoption(
-        "--host",
-        metavar="NAME",
-        help="run board tests on this ZCU102: a name in ~/.ssh/config, an address, or 'virtual' "
-        "(default: virtual, where its tools are installed)",
-    )
-    group.addoption("--board", metavar="FILE", help="board file (docs/board.md)")
-    group.addoption(
-        "--serial", metavar="PORT", help="its console: /dev/ttyUSB0, socket://host:port"
-    )
-    group.addoption("--bitstream", metavar="FILE", help="load this .bit or .bin first")
-    group.addoption(
-        "--pl",
-        choices=LOGICS,
-        default=LOGICS[0],
-        help="what its accelerator was made from; on the virtual board, what plays it "
-        "(default: %(default)s)",
-    )
-    group.addoption(
-        "--board-sources",
-        metavar="any|HASH",
-        help="sources that it must have been made from, where they are not this project's",
-    )
-    group.addoption(
-        "--accept-new-host-key",
-        action="store_true",
-        help="add a host key that is not known yet; a changed one is refused in any case",
-    )
-
-
-def read_options(config: pytest.Config) -> BoardOptions:
-    """Check the options.
+def board_options(config: pytest.Config) -> BoardOptions:
+    """What the options of a run name.
 
     Raises:
         InputError: they are unusable, or the board file is.
     """
-    host, file = config.getoption("--host"), config.getoption("--board")
+    if _BOARD not in config.stash:
+        config.stash[_BOARD] = _read(config)
+    return config.stash[_BOARD]
+
+
+def _read(config: pytest.Config) -> BoardOptions:
+    from xlic.board.config import VIRTUAL_HOST, choose_board
+    from xlic.board.connect import expected_sources
+
+    host, file = value(config, "host"), value(config, "board")
     board = choose_board(
         VIRTUAL_HOST if host is None and file is None else host,
         file,
-        serial=config.getoption("--serial"),
-        bitstream=config.getoption("--bitstream"),
+        serial=value(config, "serial"),
+        bitstream=value(config, "bitstream"),
     )
-    logic = config.getoption("--pl")
-    sources = config.getoption("--board-sources") or logic
+    logic = value(config, "pl")
+    sources = value(config, "board-sources") or logic
     if sources != logic:
         expected_sources(sources)
-    return BoardOptions(board, logic, sources, config.getoption("--accept-new-host-key"))
+    return BoardOptions(board, logic, sources, value(config, "accept-new-host-key"))

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xlic.errors import MissingToolError
-from xlic.images import UInt8Image, read_image
-from xlic.pytest_plugin.pictures import PHOTOGRAPHS, find_images, make_picture
-from xlic.quantization.model import QuantizedModel
-from xlic.rungs.float64 import FloatRung
-from xlic.rungs.interface import Rung
-from xlic.rungs.registry import open_rung
-from xlic.weights import Weights
+from xlic.pytest_plugin.options import shown
+from xlic.pytest_plugin.session import REQUANTIZE, Session, session_of
 
 if TYPE_CHECKING:
-    from xlic.pytest_plugin.plugin import Session
+    from xlic.images import UInt8Image
+    from xlic.quantization.model import QuantizedModel
+    from xlic.rungs.float64 import FloatRung
+    from xlic.rungs.interface import Rung
+    from xlic.weights import Weights
 
 __all__ = [
     "artifacts",
@@ -52,9 +50,12 @@ class Picture:
 @pytest.fixture(scope="session")
 def xlic_session(pytestconfig: pytest.Config) -> Session:
     """What the options of this run name."""
-    from xlic.pytest_plugin.plugin import SESSION
+    from xlic.errors import XlicError
 
-    return pytestconfig.stash[SESSION]
+    try:
+        return session_of(pytestconfig)
+    except XlicError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -64,16 +65,16 @@ def weights(xlic_session: Session) -> Weights:
 
 
 @pytest.fixture(scope="session")
-def quantized(xlic_session: Session, weights: Weights) -> QuantizedModel:
+def quantized(
+    pytestconfig: pytest.Config, xlic_session: Session, weights: Weights
+) -> QuantizedModel:
     """The quantized model (``--model``); fails where it was not made from the weights."""
-    from xlic.pytest_plugin.plugin import REQUANTIZE
-
     model = xlic_session.load_model()
     if model.weights_identity != weights.identity:
         # Unlike things are not compared: every cell would be red for no fault of its own.
         pytest.fail(
             f"the quantized model {xlic_session.model.name} was not made from the weights "
-            f"{xlic_session.weights.name}; {REQUANTIZE}, and give --model Q",
+            f"{xlic_session.weights.name}; {REQUANTIZE}, and give {shown(pytestconfig, 'model')} Q",
             pytrace=False,
         )
     return model
@@ -82,12 +83,17 @@ def quantized(xlic_session: Session, weights: Weights) -> QuantizedModel:
 @pytest.fixture(scope="session")
 def float_rung(weights: Weights) -> FloatRung:
     """The float64 reference."""
+    from xlic.rungs.float64 import FloatRung
+
     return FloatRung(weights)
 
 
 @pytest.fixture(scope="session")
 def rung(request: pytest.FixtureRequest, weights: Weights, quantized: QuantizedModel) -> Rung:
     """The rung under test; a test that takes it runs once per rung, under the rung's marker."""
+    from xlic.errors import MissingToolError
+    from xlic.rungs.registry import open_rung
+
     if request.param == "board":
         board: Rung = request.getfixturevalue("board_rung")
         return board
@@ -100,6 +106,9 @@ def rung(request: pytest.FixtureRequest, weights: Weights, quantized: QuantizedM
 @pytest.fixture(scope="session")
 def image(request: pytest.FixtureRequest, xlic_session: Session) -> Picture:
     """The image under test; a test that takes it runs once per image (``--images``)."""
+    from xlic.images import read_image
+    from xlic.pytest_plugin.pictures import PHOTOGRAPHS, find_images, make_picture
+
     if xlic_session.images is None:
         return _picture(request.param, make_picture, request.param in PHOTOGRAPHS)
     files = find_images(xlic_session.images)
@@ -109,6 +118,9 @@ def image(request: pytest.FixtureRequest, xlic_session: Session) -> Picture:
 @pytest.fixture(scope="session")
 def photographs(xlic_session: Session) -> list[Picture]:
     """All photographs at once, for bounds on means (``--images``)."""
+    from xlic.images import read_image
+    from xlic.pytest_plugin.pictures import PHOTOGRAPHS, find_images, make_picture
+
     if xlic_session.images is None:
         return [_picture(name, make_picture, True) for name in PHOTOGRAPHS]
     files = find_images(xlic_session.images)

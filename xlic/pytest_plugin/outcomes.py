@@ -13,32 +13,27 @@ from typing import Any
 
 import pytest
 
-from xlic.board.errors import (
-    AcceleratorTimeoutError,
-    HostKeyError,
-    IdentityError,
-    InfrastructureError,
-    LostInterruptError,
-)
-from xlic.errors import AcceleratorError, MismatchError
-
+REPORTS = "xlic-outcomes"
+"""Name under which :class:`OutcomeReports` is registered."""
 PROPERTY = "xlic_outcome"
 INFRASTRUCTURE = "infrastructure"
-OUTCOMES: dict[type[Exception], str] = {
-    # The first that fits: special ones before those that they are kinds of.
-    InfrastructureError: INFRASTRUCTURE,
-    HostKeyError: "refused-host-key",
-    IdentityError: "refused-identity",
-    AcceleratorTimeoutError: "accelerator-timeout",
-    LostInterruptError: "lost-interrupt",
-    AcceleratorError: "accelerator-error",
-    MismatchError: "mismatch",
+OUTCOMES = {
+    "xlic.board.errors.InfrastructureError": INFRASTRUCTURE,
+    "xlic.board.errors.HostKeyError": "refused-host-key",
+    "xlic.board.errors.IdentityError": "refused-identity",
+    "xlic.board.errors.AcceleratorTimeoutError": "accelerator-timeout",
+    "xlic.board.errors.LostInterruptError": "lost-interrupt",
+    "xlic.errors.AcceleratorError": "accelerator-error",
+    "xlic.errors.MismatchError": "mismatch",
 }
+"""By the exception's name, as its class is not imported for tests that have nothing to do with it;
+the most special one of an exception's kinds counts."""
 
 
 def outcome_of(error: BaseException | None) -> str | None:
     """Which outcome an exception is; None if it is none of ours."""
-    return next((name for kind, name in OUTCOMES.items() if isinstance(error, kind)), None)
+    kinds = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((OUTCOMES[kind] for kind in kinds if kind in OUTCOMES), None)
 
 
 class OutcomeReports:
@@ -61,7 +56,8 @@ class OutcomeReports:
         error = None if call.excinfo is None else call.excinfo.value
         outcome = outcome_of(error) if report.failed else None
         if outcome is not None:
-            self._counts[outcome] += 1
+            # Kept with the report on its way from a worker of pytest-xdist, where nobody sums up.
+            vars(report)[PROPERTY] = outcome
             report.user_properties.append((PROPERTY, outcome))
             # JUnit takes those of the item, at its end.
             item.user_properties.append((PROPERTY, outcome))
@@ -69,6 +65,12 @@ class OutcomeReports:
                 # Where in the host's code the way to the board failed is of no interest.
                 report.longrepr = str(error)
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count it."""
+        outcome = getattr(report, PROPERTY, None)
+        if outcome is not None:
+            self._counts[outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Count outcomes by kind."""

@@ -58,13 +58,17 @@ PHOTOGRAPHS = ("chelsea", "coffee")
 DEFAULT_NAMES = tuple(_MADE)
 
 
-def find_images(pattern: str) -> dict[str, Path]:
+def find_images(pattern: str, option: str = "--images") -> dict[str, Path]:
     """Files that a glob matches, by a unique short name, in sorted order.
+
+    Args:
+        pattern: the glob.
+        option: that gave it, for the message.
 
     Raises:
         InputError: none matches.
     """
-    files = find_files(pattern, "--images")
+    files = find_files(pattern, option)
     stems = [file.stem for file in files]
     return {(file.stem if stems.count(file.stem) == 1 else file.as_posix()): file for file in files}
 

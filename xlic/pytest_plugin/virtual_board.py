@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from xlic.board.virtual.errors import VirtualBoardError
-from xlic.board.virtual.machine import VirtualBoard
-from xlic.board.virtual.tools import missing
-from xlic.errors import MissingToolError
-from xlic.pytest_plugin.board_options import BOARD, SESSIONS
+from xlic.pytest_plugin.board_options import SESSIONS, board_options
+
+if TYPE_CHECKING:
+    from xlic.board.virtual.machine import VirtualBoard
 
 __all__ = ["virtual_board", "virtual_board_session"]
 
-_RUNNING = pytest.StashKey[VirtualBoard]()
+_RUNNING = pytest.StashKey["VirtualBoard"]()
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,11 @@ def virtual_board_session(pytestconfig: pytest.Config) -> VirtualBoard:
 
     Skips where its tools are absent, and where the options name another board.
     """
-    board = pytestconfig.stash[BOARD].board
+    from xlic.board.virtual.machine import VirtualBoard
+    from xlic.board.virtual.tools import missing
+    from xlic.errors import MissingToolError
+
+    board = board_options(pytestconfig).board
     if not board.virtual:
         pytest.skip(f"a test of the virtual board; this run is for {board.host}")
     if _RUNNING not in pytestconfig.stash:
@@ -43,6 +48,8 @@ def virtual_board(pytestconfig: pytest.Config, virtual_board_session: VirtualBoa
 
     One that a test leaves dead is switched off and on.
     """
+    from xlic.board.virtual.errors import VirtualBoardError
+
     board = virtual_board_session
     for session in pytestconfig.stash.get(SESSIONS, []):
         session.rest()

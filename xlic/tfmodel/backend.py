@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 from xlic.errors import MissingToolError
+from xlic.remedies import install
 
 
 class Backend(NamedTuple):
@@ -39,7 +40,7 @@ def backend() -> Backend:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MissingToolError(
             f"this needs TensorFlow and tensorflow-compression ({reason}); "
-            "pip install 'xlic[model]' (Python 3.11)"
+            f"{install('model')} (Python 3.11)"
         ) from error
     return Backend(tf, tfc)
 

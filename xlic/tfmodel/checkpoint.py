@@ -15,7 +15,7 @@ from xlic.files import Array, load_container, save_container
 KIND = "training"
 VERSION = 1
 FILE = "state.safetensors"
-_REMEDY = "give another --train_path, or delete that file to start afresh"
+_REMEDY = "give another --train-path, or delete that file to start afresh"
 
 
 @dataclass(frozen=True)

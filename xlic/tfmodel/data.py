@@ -90,7 +90,7 @@ class Patches:
         if not self.files:
             raise InputError(
                 f"none of {len(files)} images is {patch}×{patch} pixels or more; "
-                "give larger ones with --train_glob, or a smaller --patchsize"
+                "give larger ones with --train-glob, or a smaller --patchsize"
             )
         self.digest = digest.hexdigest()
 

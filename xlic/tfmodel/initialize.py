@@ -154,7 +154,7 @@ def _earlier(path: Path, filters: int) -> tuple[Variables, float | None]:
         found, lmbda = weights.filters, weights.lmbda
         variables = variables_from_tensors(weights.tensors, found, "direct")
     if found != filters:
-        raise InputError(f"{path} has {found} filters; give --num_filters {found}")
+        raise InputError(f"{path} has {found} filters; give --num-filters {found}")
     return variables, lmbda
 
 

@@ -1,6 +1,6 @@
 """A trained model on disk: what ``compress``, ``decompress`` and ``extract`` start from.
 
-``--model_path`` names a folder with one file, ``model.safetensors``: all trainable variables, the
+``--model-path`` names a folder with one file, ``model.safetensors``: all trainable variables, the
 integer entropy tables, and how it was trained. Two foreign forms are read as well: the SavedModel
 folder of the public script (:mod:`xlic.tfmodel.savedmodel`) and a plain ``.npz`` of the variables.
 """
@@ -102,7 +102,7 @@ def load_model(path: str | os.PathLike[str], lmbda: float | None = None) -> Trai
         from xlic.tfmodel.savedmodel import load_savedmodel
 
         return load_savedmodel(source, lmbda)
-    raise InputError(f"no model at {source}; {_REMEDY} or give another --model_path")
+    raise InputError(f"no model at {source}; {_REMEDY} or give another --model-path")
 
 
 def make_folder(folder: Path) -> None:

@@ -27,7 +27,7 @@ _FINAL_RATE = 0.015
 _NO_RESULT = ("train_path", "model_path", "threads", "checkpoint_seconds", "check_numerics")
 _FIXED = {
     "lmbda": "--lambda",
-    "filters": "--num_filters",
+    "filters": "--num-filters",
     "kernels": "--kernels",
     "optimizer": "--optimizer",
     "init": "--init",
@@ -99,13 +99,13 @@ class TrainSettings:
     def __post_init__(self) -> None:
         positive = {
             "--lambda": self.lmbda,
-            "--learning_rate": self.learning_rate,
-            "--prior_rate": self.prior_rate,
-            "--init_lambda": 1.0 if self.init_lmbda is None else self.init_lmbda,
-            "--num_filters": self.filters,
+            "--learning-rate": self.learning_rate,
+            "--prior-rate": self.prior_rate,
+            "--init-lambda": 1.0 if self.init_lmbda is None else self.init_lmbda,
+            "--num-filters": self.filters,
             "--batchsize": self.batch,
-            "--steps_per_epoch": self.steps_per_epoch,
-            "--checkpoint_seconds": self.checkpoint_seconds,
+            "--steps-per-epoch": self.steps_per_epoch,
+            "--checkpoint-seconds": self.checkpoint_seconds,
         }
         for flag, value in positive.items():
             if not (math.isfinite(value) and value > 0):
@@ -113,7 +113,7 @@ class TrainSettings:
         if self.patch < 16:
             raise InputError(f"--patchsize is {self.patch}, must be 16 or more")
         if self.epochs < 0 or self.clip_norm < 0 or (self.warmup or 0) < 0:
-            raise InputError("--epochs, --clip_norm and --warmup cannot be negative")
+            raise InputError("--epochs, --clip-norm and --warmup cannot be negative")
         if not 0 <= self.seed < 1 << 31:
             raise InputError(f"--seed is {self.seed}, must be 0 … 2147483647")
         choices = {
@@ -121,7 +121,7 @@ class TrainSettings:
             "--optimizer": (self.optimizer, get_args(OptimizerName)),
             "--kernels": (self.kernels, get_args(Kernels)),
             "--augment": (self.augment, get_args(Augment)),
-            "--precision_policy": (self.precision_policy, POLICIES),
+            "--precision-policy": (self.precision_policy, POLICIES),
         }
         for flag, (choice, known) in choices.items():
             if choice not in known:
@@ -167,7 +167,7 @@ def check_continuation(
         if stored.get(name) != now[name]:
             raise InputError(
                 f"the run in {train_path} was started with {flag} {stored.get(name)}, not "
-                f"{now[name]}; give the same to continue it, or another --train_path"
+                f"{now[name]}; give the same to continue it, or another --train-path"
             )
     return [
         f"continued with {name} {value} (was {stored.get(name)})"

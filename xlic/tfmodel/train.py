@@ -96,7 +96,7 @@ class _Run:
         self._settings, self._progress, self._epoch_done = settings, progress, epoch_done
         make_folder(settings.train_path)
         self._patches = Patches(
-            find_files(settings.train_glob, "--train_glob"),
+            find_files(settings.train_glob, "--train-glob"),
             patch=settings.patch,
             seed=settings.seed,
             augment=settings.augment,
@@ -230,7 +230,7 @@ class _Run:
                 self._start_function(batch, seed)
             bpp, mse = (float(x) for x in self._update_function(batch, seed, rate, count))
         except tf.errors.InvalidArgumentError as error:
-            # What --check_numerics and the eigenvalue solver raise on NaN.
+            # What --check-numerics and the eigenvalue solver raise on NaN.
             raise self._diverged(str(error).splitlines()[0]) from error
         loss = bpp + settings.lmbda * mse
         if not math.isfinite(loss):
@@ -252,7 +252,7 @@ class _Run:
         )
         return InputError(
             f"training diverged after step {self.step}: {reason}; {kept}: continue with a lower "
-            "--learning_rate or a --clip_norm"
+            "--learning-rate or a --clip-norm"
         )
 
     def _end_epoch(self) -> None:

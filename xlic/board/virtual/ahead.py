@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from xlic.accelerator.design import Design
 from xlic.board.virtual.bitstream import KINDS, Kind, VirtualBitstream, build_player, current_hash
 from xlic.board.virtual.tools import RUN_TOOLS, require_tools
-from xlic.errors import XlicError
-from xlic.signals import Ended, ended_in_order
+from xlic.entry_point import run
+from xlic.exit_status import ExitStatus
 
 USUALLY = {"rtl": "its RTL, verilated: one to four minutes", "hls": "its HLS C++: half a minute"}
 _LOOK = 0.05
@@ -76,19 +76,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def main(arguments: list[str]) -> int:
     """Build."""
     if len(arguments) != 1 or arguments[0] not in KINDS:
-        print(f"usage: python -m {__spec__.name} {'|'.join(KINDS)}", file=sys.stderr)
-        return 2
+        print(f"usage: python -m xlic.board.virtual.ahead {'|'.join(KINDS)}", file=sys.stderr)
+        return ExitStatus.INPUT
     kind = arguments[0]
-    try:
-        with ended_in_order():
-            build_player(VirtualBitstream(Design(), current_hash(kind), kind))
-    except XlicError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except Ended as ended:
-        return ended.exit_status
-    return 0
+    build_player(VirtualBitstream(Design(), current_hash(kind), kind))
+    return ExitStatus.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:]))

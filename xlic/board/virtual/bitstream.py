@@ -123,7 +123,7 @@ def build_player(bitstream: VirtualBitstream, progress: Progress | None = None) 
         return build_rtl(Rtl.of(bitstream.design), progress=progress)
     from xlic.accelerator.native_library import build_library as build_hls
 
-    return build_hls(bitstream.design)
+    return build_hls(bitstream.design, progress=progress)
 
 
 def read_bin(data: bytes) -> VirtualBitstream | None:

@@ -17,17 +17,14 @@ from pathlib import Path
 from string import Template
 
 from xlic.accelerator.builds import cached_build, digest_of
-from xlic.accelerator.sources import ROOT
 from xlic.board.virtual.cpio import Archive
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.layout import device_tree_values
 from xlic.board.virtual.packages import ARCHITECTURE, Packages, fetch_packages
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
-from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
+from xlic.sources import HLS_DIR, VIRTUAL_DIR
 
-SOURCES = ROOT / "board" / "virtual"
-_ISA = ROOT / "hls"
 _DEADLINE = 300.0
 _DRIVERS = ("marvell", "macb", "uio")
 """Kernel modules that the board loads, besides its own."""
@@ -61,23 +58,19 @@ def build_image(progress: Progress | None = None) -> Image:
     Raises:
         MissingToolError: a tool is absent; names the command that installs it.
         VirtualBoardError: packages cannot be fetched, or something does not build.
-        InputError: xlic does not run from a checkout, or the cache cannot be written.
+        InputError: the cache cannot be written.
     """
     require_tools(BUILD_TOOLS)
     told = progress or (lambda *_: None)
     packages = fetch_packages(progress=told)
-    files = sorted(file for file in SOURCES.rglob("*") if file.is_file() and file.suffix != ".md")
-    if not files:
-        raise InputError(
-            f"no sources of the virtual board in {SOURCES}; "
-            "run from a checkout of the project (pip install -e .)"
-        )
-    inputs = [*files, _ISA / "xlic_isa.h", *sorted(Path(__file__).parent.glob("[cil]*.py"))]
+    sources = [file for file in VIRTUAL_DIR.rglob("*") if file.suffix != ".md"]
+    files = sorted(file for file in sources if file.is_file())
+    inputs = [*files, HLS_DIR / "xlic_isa.h", *sorted(Path(__file__).parent.glob("[cil]*.py"))]
     facts = [packages.digest, call([COMPILER, "--version"], deadline=_DEADLINE)]
-    facts += [f"{file.relative_to(SOURCES)} {file.stat().st_mode & 0o111}" for file in files]
+    facts += [f"{file.relative_to(VIRTUAL_DIR)} {file.stat().st_mode & 0o111}" for file in files]
 
     def build(folder: Path) -> None:
-        told("building the board's image", 0, 0)
+        told(LongPhase("building the virtual board's image", "ten to thirty seconds, once"), 0, 0)
         _Build(packages, folder).run()
 
     folder = cached_build("board-image", digest_of(inputs, facts), build)
@@ -105,7 +98,7 @@ class _Build:
             self._add_userland(archive, work)
             self._add_modules(archive, work)
             self._add_selftest(archive, work)
-            archive.add_tree(SOURCES / "rootfs")
+            archive.add_tree(VIRTUAL_DIR / "rootfs")
         data = gzip.compress(archive.finish(), 6, mtime=0)
         # The kernel looks for what follows at a multiple of four.
         (self._folder / "initramfs.gz").write_bytes(data + bytes(-len(data) % 4))
@@ -115,7 +108,7 @@ class _Build:
         call(["dpkg-deb", "-x", str(file), str(target)], deadline=_DEADLINE)
 
     def _compile_device_tree(self, work: Path) -> None:
-        text = (SOURCES / "zcu102.dts.in").read_text("utf-8")
+        text = (VIRTUAL_DIR / "zcu102.dts.in").read_text("utf-8")
         _, mark, body = text.partition("/dts-v1/;")
         source = work / "zcu102.dts"
         source.write_text(mark + Template(body).substitute(device_tree_values()), "utf-8")
@@ -181,7 +174,7 @@ class _Build:
                 text = file.read_text("utf-8").replace("/usr/src/", f"{headers}/usr/src/")
                 file.write_text(text, "utf-8")
         code = work / "module"
-        shutil.copytree(SOURCES / "module", code)
+        shutil.copytree(VIRTUAL_DIR / "module", code)
         cross = COMPILER.removesuffix("gcc")
         host = call(["dpkg", "--print-architecture"], deadline=_DEADLINE).strip()
         command = [
@@ -200,7 +193,7 @@ class _Build:
         program = work / _SELFTEST
         command = [
             *(f"{COMPILER.removesuffix('gcc')}g++", "-std=c++17", "-O2", "-static", "-s"),
-            *("-I", str(_ISA), str(SOURCES / "selftest" / "pl_run.cpp"), "-o", str(program)),
+            *("-I", str(HLS_DIR), str(VIRTUAL_DIR / "selftest" / "pl_run.cpp"), "-o", str(program)),
         ]
         call(command, deadline=_DEADLINE)
         archive.add_file(f"usr/bin/{_SELFTEST}", program.read_bytes(), 0o755)

@@ -27,6 +27,7 @@ from xlic.board.virtual.image import build_image
 from xlic.board.virtual.supervisor import CONTROL, SECRETS, STATE, lock_folder
 from xlic.board.virtual.tools import RUN_TOOLS, require_modules, require_tools
 from xlic.files import Progress
+from xlic.remedies import xlic
 
 if TYPE_CHECKING:
     from xlic.board.virtual.faults import Faults
@@ -69,7 +70,7 @@ class VirtualBoard:
             ssh_port, serial_port = int(state["ssh_port"]), int(state["serial_port"])
         except (OSError, ValueError, KeyError) as error:
             raise VirtualBoardError(
-                f"no virtual board runs in {folder}; start one: xlic board virtual up"
+                f"no virtual board runs in {folder}; start one: {_up(folder)}"
             ) from error
         self.ssh_address = ("127.0.0.1", ssh_port)
         self.serial_url = f"socket://127.0.0.1:{serial_port}"
@@ -289,7 +290,7 @@ class VirtualBoard:
                 answer = json.loads(stream.makefile("rb").readline())
         except (OSError, ValueError) as error:
             raise VirtualBoardError(
-                f"the virtual board in {self.folder} has gone; start one: xlic board virtual up"
+                f"the virtual board in {self.folder} has gone; start one: {_up(self.folder)}"
             ) from error
         if "error" in answer:
             raise VirtualBoardError(answer["error"])
@@ -352,9 +353,15 @@ def find_board(name: str = DEFAULT_NAME) -> VirtualBoard:
     board = VirtualBoard(boards_folder() / name)
     if not board.alive():
         raise VirtualBoardError(
-            f"the virtual board {name} has ended; start it again: xlic board virtual up"
+            f"the virtual board {name} has ended; start it again: {_up(board.folder)}"
         )
     return board
+
+
+def _up(folder: Path) -> str:
+    """The command that starts this board again."""
+    named = "" if folder.name == DEFAULT_NAME else f" --name {folder.name}"
+    return xlic(f"board virtual up{named}")
 
 
 def _start_supervisor(

@@ -24,7 +24,8 @@ from xlic.accelerator.builds import cache_folder
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.tools import FETCH_TOOLS, call, require_tools
 from xlic.errors import InputError
-from xlic.files import Progress
+from xlic.files import LongPhase, Progress
+from xlic.remedies import xlic
 
 Apt = Callable[..., str]
 
@@ -88,7 +89,7 @@ class Packages:
                 file = self.folder / package.file
                 if not file.is_file() or _sha256(file) != package.sha256:
                     raise VirtualBoardError(
-                        f"{file} is damaged; fetch it again: xlic board virtual fetch --update"
+                        f"{file} is damaged; fetch it again: {xlic('board virtual fetch --update')}"
                     )
                 return file
         raise VirtualBoardError(f"no package {name}; xlic board virtual fetch --update gets it")
@@ -150,7 +151,7 @@ def _fetch(folder: Path, progress: Progress) -> Packages:
         def apt(*command: str, deadline: float = _DEADLINE) -> str:
             return call(command, deadline=deadline, folder=work / "debs", environment=environment)
 
-        progress("lists of packages", 0, 3)
+        progress(LongPhase("fetching the virtual board's packages", "ten seconds, once"), 0, 3)
         apt("apt-get", "-q", "update")
         progress("packages", 1, 3)
         names, kernel = _resolve(apt, host)

@@ -34,6 +34,7 @@ from xlic.board.virtual.bitstream import VirtualBitstream, read_bin
 from xlic.board.virtual.corruption import flip_output
 from xlic.board.virtual.players import ARGUMENTS, Player, open_player
 from xlic.errors import XlicError
+from xlic.exit_status import ExitStatus
 
 PUBLISHED = 1 << 31
 """Marks what was written here, in words that the guest writes too."""
@@ -318,7 +319,7 @@ def main(arguments: list[str]) -> int:
         if commands in select.select([commands, *line.awaited], [], [], pause)[0]:
             part = commands.recv(1 << 16)
             if not part:
-                return 0
+                return ExitStatus.DONE
             *lines, pending = (pending + part).split(b"\n")
             for text in lines:
                 answer = _obey(logic, json.loads(text), log)
@@ -329,7 +330,7 @@ def main(arguments: list[str]) -> int:
         except OSError as error:
             # Without its interrupts the logic is none: whoever keeps the board is to notice.
             log(f"no more interrupts: {error}")
-            return 1
+            return ExitStatus.BOARD
 
 
 def _obey(logic: Logic, command: dict[str, Any], log: Callable[[str], None]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.errors import MissingToolError
+from xlic.remedies import install
 
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -71,7 +72,7 @@ def require_modules() -> None:
         import cryptography  # noqa: F401
     except ImportError as error:
         raise MissingToolError(
-            "the virtual board needs cryptography: pip install cryptography"
+            f"the virtual board needs cryptography: {install('board')}"
         ) from error
 
 
