@@ -26,8 +26,11 @@ SIGNALS = {
     signal.SIGHUP: ExitStatus.HANGUP,
     signal.SIGINT: ExitStatus.INTERRUPTED,
 }
-PREFIX = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-"""A shell starts what it runs in the background deaf to SIGINT, and that is inherited."""
+PREFIX = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+)
+"""What a shell runs in the background is deaf to SIGINT, what nohup runs to SIGHUP: inherited."""
 
 
 @pytest.fixture
@@ -82,29 +85,35 @@ def test_who_waits_in_line_and_is_ended_leaves_it(server, board_file, tmp_path):
     assert first.wait(30) == ExitStatus.TERMINATED
 
 
-def test_what_others_handle_or_ignore_is_left_to_them():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ended_in_order() as ending, ended_in_order() as inner:
-            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-            with pytest.raises(Ended, match="SIGTERM"):
-                signal.raise_signal(signal.SIGTERM)
-        assert (ending.status, inner.status) == (ExitStatus.TERMINATED, None)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+@pytest.fixture
+def default():
+    """Nobody else handles the signals: a session that this run has open would."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_what_others_handle_or_ignore_is_left_to_them(default):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ended_in_order() as ending, ended_in_order() as inner:
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+        with pytest.raises(Ended, match="SIGTERM"):
+            signal.raise_signal(signal.SIGTERM)
+    assert (ending.status, inner.status) == (ExitStatus.TERMINATED, None)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
-def test_a_second_signal_does_not_end_the_giving_back():
+def test_a_second_signal_does_not_end_the_giving_back(default):
     done = []
     with ended_in_order() as ending:
         with pytest.raises(Ended):
-            signal.raise_signal(signal.SIGHUP)
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         done.append(ending.status)
-    assert done == [ExitStatus.HANGUP]
+    assert done == [ExitStatus.TERMINATED]
 
 
 TEST = """

@@ -29,12 +29,12 @@ class Job:
     Attributes:
         folder: of its files, on the board.
         what: it is, for messages.
-        pid: of the shell that it runs in, and of its process group.
+        pid: of the shell that it runs in, and of its process group; 0 where only the board knows.
     """
 
     folder: str
     what: str
-    pid: int
+    pid: int = 0
 
 
 def start_job(
@@ -66,7 +66,15 @@ def start_job(
         "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; cat pid"
     )
     limit = deadline.within(_PATIENCE, deadline.what)
-    said = checked(shell, script, limit, f"starting {deadline.what}").strip()
+    try:
+        said = checked(shell, script, limit, f"starting {deadline.what}").strip()
+    except InfrastructureError:
+        # Whoever tries again looks for what may have been started.
+        raise
+    except BaseException:
+        # Interrupted; it may have been started all the same.
+        cancel_job(shell, Job(place, deadline.what))
+        raise
     if not re.fullmatch(r"[1-9]\d{0,9}", said):
         raise InfrastructureError(f"starting {deadline.what}: it left the number {said[:20]!r}")
     return Job(place, deadline.what, int(said))
@@ -118,8 +126,11 @@ def wait_job(
 def cancel_job(shell: Shell, job: Job) -> bool:
     """End a job and all that it started; whether that is certain. Never raises."""
     # A number alone could be another process by now. The job's files may have been removed.
+    file = quoted(f"{job.folder}/pid")
+    wait = f"n=0; while [ ! -s {file} ] && [ $n -lt 20 ]; do sleep 0.1; n=$((n + 1)); done\n"
+    known = f"pid={job.pid}" if job.pid else f"{wait}pid=$(cat {file} 2> /dev/null)"
     script = (
-        f"pid={job.pid}; [ ! -e {quoted(f'{job.folder}/status')} ] && "
+        f"{known}; [ ! -e {quoted(f'{job.folder}/status')} ] && "
         f'grep -qs {quoted(job.folder)} "/proc/$pid/cmdline" || exit 0\n'
         'kill -TERM -"$pid" 2> /dev/null; n=0\n'
         f'while kill -0 -"$pid" 2> /dev/null && [ $n -lt {int(10 * _GRACE)} ]; '
