@@ -96,8 +96,11 @@ void acknowledge(const Device& device) {
   }
 }
 
+bool idle(const Device& device) {
+  return bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE);
+}
+
 void prepare(const Device& device, const Arguments& arguments) {
-  wait_idle(device);
   acknowledge(device);
   const std::uint64_t address = device.buffer_address();
   const auto low = std::uint32_t(address), high = std::uint32_t(address >> 32);
@@ -113,14 +116,11 @@ void prepare(const Device& device, const Arguments& arguments) {
 }
 
 // Starts and waits. The end is the done event of the interrupt status; `idle` alone could be that
-// of before the start.
+// of before the start, and does not come where memory does not answer.
 void start(const Device& device, const Arguments& arguments, Repeat& repeat) {
   const auto begin = Clock::now();
   const auto end = begin + std::chrono::milliseconds(arguments.timeout_ms);
-  const auto done = [&] {
-    return (device.read(isa::REG_INTERRUPT_STATUS) & DONE_EVENT) != 0 &&
-           bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE);
-  };
+  const auto done = [&] { return (device.read(isa::REG_INTERRUPT_STATUS) & DONE_EVENT) != 0; };
   device.write(isa::REG_CONTROL, 1u << isa::CONTROL_START);
   bool over = false, last = false;
   while (!repeat.interrupted && !last) {
@@ -157,6 +157,7 @@ void start(const Device& device, const Arguments& arguments, Repeat& repeat) {
 }
 
 void collect(const Device& device, Report& report, Repeat& repeat) {
+  report.rests = settles([&] { return idle(device); });
   report.error = info(device, isa::INFO_ERROR);
   report.error_layer = info(device, isa::INFO_ERROR_LAYER);
   report.layers_done = info(device, isa::INFO_LAYERS_DONE);
@@ -172,9 +173,10 @@ void collect(const Device& device, Report& report, Repeat& repeat) {
 
 void judge(const Report& report, const isa::Header& header) {
   if (report.error != isa::ERR_NONE) {
-    throw Failure(Outcome::ACCELERATOR, "the accelerator stopped with error " +
-                                            std::to_string(report.error) + " in layer " +
-                                            std::to_string(report.error_layer));
+    throw Failure(Outcome::ACCELERATOR,
+                  "the accelerator stopped with error " + std::to_string(report.error) +
+                      " in layer " + std::to_string(report.error_layer) +
+                      (report.rests ? "" : ", and memory still owes it answers: load it again"));
   }
   if (report.layers_done != header.layers) {
     throw Failure(Outcome::ACCELERATOR, "it ran " + std::to_string(report.layers_done) +
@@ -229,7 +231,7 @@ void check_stretch(const Arguments& arguments, const Stretch& part, const std::s
 // An HLS export tells its identity only when it runs: it is started with an empty window, which it
 // refuses before it touches memory.
 void wake(const Device& device) {
-  if (!bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE)) return;
+  if (!idle(device)) return;
   device.write(isa::REG_WINDOW_BEATS, 0);
   device.write(isa::REG_PROGRAM, 0);
   device.write(isa::REG_CONTROL, 1u << isa::CONTROL_START);
@@ -239,8 +241,12 @@ void wake(const Device& device) {
 }  // namespace
 
 void wait_idle(const Device& device) {
-  const auto idle = [&] { return bit(device.read(isa::REG_CONTROL), isa::CONTROL_IDLE); };
-  if (!settles(idle)) throw Failure(Outcome::BUSY, "the accelerator is still running");
+  if (settles([&] { return idle(device); })) return;
+  const std::uint32_t error = info(device, isa::INFO_ERROR);
+  throw Failure(Outcome::BUSY, error == isa::ERR_NONE
+                                   ? "the accelerator is still running"
+                                   : "the accelerator is still running, or memory owes it answers "
+                                     "since its error " + std::to_string(error));
 }
 
 void identify(const Device& device, const Arguments& arguments, Report& report) {
@@ -296,6 +302,8 @@ void run(const Device& device, const Arguments& arguments, Report& report) {
   for (const Stretch& part : arguments.poisons) check_stretch(arguments, part, "what is poisoned");
   for (const Stretch& part : arguments.fetches) check_stretch(arguments, part, part.file);
   for (std::uint64_t count = 0; count < arguments.repeat; ++count) {
+    // Until it is idle, a run of before may write to the buffer.
+    wait_idle(device);
     // Everything again: an earlier run's leftovers must not pass for this one's results.
     buffer.write(arguments.offset * isa::BEAT_BYTES, program);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -346,6 +354,7 @@ void write_json(Json& json, const Report& report, const Arguments& arguments) {
   json.number("buffer_address", report.buffer_address).number("buffer_bytes", report.buffer_bytes);
   if (report.holder != 0) json.number("holder", std::uint64_t(report.holder));
   if (!report.started) return;
+  json.number("rests", report.rests ? 1 : 0);
   json.number("error", report.error).number("error_layer", report.error_layer);
   json.number("layers_done", report.layers_done).text("program", hexadecimal(report.program, 16));
   json.open('[', "repeats");

@@ -36,6 +36,7 @@ struct Report {
   Identity identity;
   std::uint64_t buffer_address = 0, buffer_bytes = 0;
   bool started = false;
+  bool rests = true;  // idle: memory owes it no answers any more
   std::uint32_t error = 0, error_layer = 0, layers_done = 0, layers = 0;
   std::uint64_t program = 0;
   int holder = 0;  // process that has the device
@@ -45,7 +46,7 @@ struct Report {
 // Reads the identity and refuses what is no accelerator of this interface: Failure(REFUSED).
 void identify(const Device& device, const Arguments& arguments, Report& report);
 
-// Waits until it is idle: Failure(BUSY).
+// Waits until it is idle, which the next start needs: Failure(BUSY).
 void wait_idle(const Device& device);
 
 // Loads, runs, fetches; fills `report` as far as it comes.

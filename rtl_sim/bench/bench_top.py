@@ -141,6 +141,35 @@ async def runs_again_and_again(dut: Any) -> None:
     accelerator.check_strays()
 
 
+@cocotb.test(skip="XLIC_CASE" not in os.environ)
+async def waits_for_memory_after_an_error(dut: Any) -> None:
+    """Neither idle nor ready while a read is open; a start meanwhile changes nothing."""
+    case = _case()
+    accelerator = await _accelerator(dut, case)
+    accelerator.memory[case.program * 16 + 52] ^= 1  # the checksum of the weights
+    accelerator.hold_back("gmem0", held=True)
+    await accelerator.prepare(case.program)
+    await accelerator.start()
+    # The weights have all come, the input has not.
+    await ClockCycles(dut.ap_clk, 6000)
+    assert await accelerator.control() == {Control.START}
+    for register in ARGUMENTS:
+        await accelerator.write(register, 0xFFFF_F000)
+    await accelerator.start()
+    await ClockCycles(dut.ap_clk, 300)
+    assert not bit(dut.interrupt)
+    accelerator.hold_back("gmem0", held=False)
+    assert await accelerator.finish() == ErrorCode.WEIGHTS_CRC
+    await ClockCycles(dut.ap_clk, 1000)
+    assert await accelerator.control() == {Control.IDLE}
+    assert await accelerator.info(Info.ERROR) == ErrorCode.WEIGHTS_CRC
+    accelerator.check_strays()
+    accelerator.memory[:] = case.before
+    assert await accelerator.run(case.program) == ErrorCode.NONE
+    case.check(accelerator.memory)
+    accelerator.check_strays()
+
+
 # --- control ---
 
 

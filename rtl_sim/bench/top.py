@@ -159,6 +159,10 @@ class Accelerator:
                     monitor.sample()
                 bit(self.dut.interrupt)
 
+    def hold_back(self, port: str, *, held: bool) -> None:
+        """Let the memory behind a port answer no reads, or answer them again."""
+        self.slaves[port].read_if.r_channel.pause = held
+
     def _channels(self) -> Iterator[Any]:
         host = self.host
         yield from (host.write_if.aw_channel, host.write_if.w_channel, host.write_if.b_channel)

@@ -1,6 +1,7 @@
 // axi_reader: keeps AXI's rules, asks for nothing outside the window, delivers every beat once and in
 // order, never stops but for someone outside, and comes to rest within a bounded time of flush_i.
-// The memory keeps AXI's rules and is free otherwise; flush_i, once given, stays until rest.
+// The memory keeps AXI's rules and is free otherwise; flush_i, once given, stays until rest (flush_check
+// proves that it does).
 `default_nettype none
 
 module axi_reader_check #(
@@ -10,6 +11,8 @@ module axi_reader_check #(
   input wire logic         clk_i,
   input wire logic         rst_i,
   input wire logic         flush_i,
+  input wire logic [63:0]  base_i,
+  input wire logic [31:0]  window_i,
   input wire logic         req_valid_i,
   input wire logic [31:0]  req_offset_i,
   input wire logic [31:0]  req_beats_i,
@@ -24,13 +27,8 @@ module axi_reader_check #(
   localparam int SLOW = 2;  // cycles that a flushed memory may let pass between two actions
   localparam int MOST = OUTSTANDING * (MAX_BURST + 1) * (SLOW + 1);
 
-  logic [63:0] base;  // any values, which stay
+  logic [63:0] base;  // any values, which change only at rest, as flush_check proves
   logic [31:0] window;
-  always_ff @(posedge clk_i) begin
-    base   <= base;
-    window <= window;
-  end
-
   logic req_ready, data_valid, idle, error_window, error_bus, arvalid, rready;
   logic [127:0] data;
   logic [63:0] araddr;
@@ -42,6 +40,13 @@ module axi_reader_check #(
     .error_bus_o(error_bus), .arvalid_o(arvalid), .arready_i, .araddr_o(araddr), .arlen_o(arlen),
     .rvalid_i, .rready_o(rready), .rdata_i, .rresp_i, .rlast_i
   );
+
+  always_ff @(posedge clk_i) begin
+    if (flush_i && idle) begin
+      base   <= base_i;
+      window <= window_i;
+    end
+  end
 
   // ---- the memory: beats to come of the bursts that it has taken, the oldest first
   logic [8:0] burst [OUTSTANDING];
@@ -162,8 +167,8 @@ module axi_reader_check #(
       ar_in_page:   assert (13'(araddr[11:0]) + {1'b0, arlen, 4'b0} + 13'd16 <= 13'd4096);
     end
     pending_exact: assert (4'(dut.pending) == bursts + 4'(arvalid));
-    pending_bound: assert (4'(dut.pending) <= 4'(OUTSTANDING));
-    idle_exact:    assert (idle == (due == 0));
+    pending_bound: assert (4'(dut.pending) <= 4'(OUTSTANDING) && bursts <= 4'(OUTSTANDING));
+    idle_exact:    assert (idle == (due == 0 && left == 0));
     if (flush_i) flush_takes: assert (rready);
     if (flushed) no_new: assert (!arvalid || ar_waits);
     if (flushed) dropped: assert (!data_valid);

@@ -1,7 +1,7 @@
 // axi_writer: keeps AXI's rules, writes nothing outside the window, each beat once and in order, never
 // stops but for someone outside, and after flush_i writes nothing more and comes to rest within a
 // bounded time. The memory keeps AXI's rules and is free otherwise; flush_i, once given, stays until
-// rest.
+// rest (flush_check proves that it does).
 `default_nettype none
 
 module axi_writer_check #(
@@ -11,6 +11,8 @@ module axi_writer_check #(
   input wire logic         clk_i,
   input wire logic         rst_i,
   input wire logic         flush_i,
+  input wire logic [63:0]  base_i,
+  input wire logic [31:0]  window_i,
   input wire logic         req_valid_i,
   input wire logic [31:0]  req_offset_i,
   input wire logic [31:0]  req_beats_i,
@@ -24,13 +26,8 @@ module axi_writer_check #(
   localparam int SLOW = 2;  // cycles that a flushed memory may let pass between two actions
   localparam int MOST = (OUTSTANDING * (MAX_BURST + 3) + 1) * (SLOW + 1);
 
-  logic [63:0] base;  // any values, which stay
+  logic [63:0] base;  // any values, which change only at rest, as flush_check proves
   logic [31:0] window;
-  always_ff @(posedge clk_i) begin
-    base   <= base;
-    window <= window;
-  end
-
   logic req_ready, data_ready, idle, error_window, error_bus, awvalid, wvalid, wlast, bready;
   logic [127:0] wdata;
   logic [63:0] awaddr;
@@ -44,6 +41,13 @@ module axi_writer_check #(
     .wvalid_o(wvalid), .wready_i, .wdata_o(wdata), .wstrb_o(wstrb), .wlast_o(wlast), .bvalid_i,
     .bready_o(bready), .bresp_i
   );
+
+  always_ff @(posedge clk_i) begin
+    if (flush_i && idle) begin
+      base   <= base_i;
+      window <= window_i;
+    end
+  end
 
   // ---- the memory: beats to come of the bursts that it has taken, the oldest first; answers due
   logic [7:0] burst [OUTSTANDING];

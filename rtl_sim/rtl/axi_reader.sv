@@ -65,7 +65,7 @@ module axi_reader #(
       error_bus_o <= 1'b0;
     end
   end
-  assign idle_o = pending == 0;
+  assign idle_o = pending == 0 && !burst_valid;
 
   fifo #(.WIDTH(128), .DEPTH(16)) u_data (
     .clk_i, .rst_i(rst_i || flush_i),

@@ -29,9 +29,10 @@ module control_registers
   // Control.
   output logic             start_o,
   input  wire logic        busy_i,
-  input  wire logic        done_i,
+  input  wire logic        done_i,   // the end of a run is told
+  input  wire logic        ready_i,  // the next start may come
   output logic             interrupt_o,
-  // Arguments.
+  // Arguments of the run, as they were at its start.
   output logic [63:0]      base0_o,
   output logic [63:0]      base1_o,
   output logic [31:0]      window_o,
@@ -47,7 +48,8 @@ module control_registers
 );
   logic start, done, ready, restart, global_enable;
   logic [1:0] enable, status;  // bit 0: done, bit 1: ready
-  logic [31:0] base0_low, base0_high, base1_low, base1_high, info, mask, merged, current;
+  logic [31:0] base0_low, base0_high, base1_low, base1_high, window, program_beat;
+  logic [31:0] info, mask, merged, current;
 
   assign mask = {{8{write_strb_i[3]}}, {8{write_strb_i[2]}}, {8{write_strb_i[1]}},
                  {8{write_strb_i[0]}}};
@@ -57,20 +59,24 @@ module control_registers
       REG_GMEM0_HIGH:   current = base0_high;
       REG_GMEM1_LOW:    current = base1_low;
       REG_GMEM1_HIGH:   current = base1_high;
-      REG_WINDOW_BEATS: current = window_o;
-      default:          current = program_o;
+      REG_WINDOW_BEATS: current = window;
+      default:          current = program_beat;
     endcase
   end
   assign merged = (write_data_i & mask) | (current & ~mask);
 
-  assign start_o     = start && !busy_i && !done_i;
+  assign start_o     = start && !busy_i && !ready_i;
   assign interrupt_o = global_enable && status != 0;
-  // Windows begin at multiples of 4096 bytes.
-  assign base0_o = {base0_high, base0_low[31:12], 12'b0};
-  assign base1_o = {base1_high, base1_low[31:12], 12'b0};
 
   always_ff @(posedge clk_i) begin
-    if (start_o) start <= 1'b0;
+    if (start_o) begin
+      start     <= 1'b0;
+      // Windows begin at multiples of 4096 bytes.
+      base0_o   <= {base0_high, base0_low[31:12], 12'b0};
+      base1_o   <= {base1_high, base1_low[31:12], 12'b0};
+      window_o  <= window;
+      program_o <= program_beat;
+    end
     if (read_i && read_addr_i == REG_CONTROL) begin
       done  <= 1'b0;
       ready <= 1'b0;
@@ -78,25 +84,29 @@ module control_registers
     if (write_i) begin
       case (write_addr_i)
         REG_CONTROL: if (write_strb_i[0]) begin
-          if (write_data_i[5'(CONTROL_START)]) start <= 1'b1;
+          // As in Vitis HLS: ap_start is up until ap_ready, setting it again changes nothing.
+          if (write_data_i[5'(CONTROL_START)] && !busy_i) start <= 1'b1;
           restart <= write_data_i[5'(CONTROL_AUTO_RESTART)];
         end
         REG_GLOBAL_INTERRUPT_ENABLE: if (write_strb_i[0]) global_enable <= write_data_i[0];
         REG_INTERRUPT_ENABLE:        if (write_strb_i[0]) enable <= write_data_i[1:0];
         REG_INTERRUPT_STATUS:        if (write_strb_i[0]) status <= status ^ write_data_i[1:0];
-        REG_GMEM0_LOW:               base0_low  <= merged;
-        REG_GMEM0_HIGH:              base0_high <= merged;
-        REG_GMEM1_LOW:               base1_low  <= merged;
-        REG_GMEM1_HIGH:              base1_high <= merged;
-        REG_WINDOW_BEATS:            window_o   <= merged;
-        REG_PROGRAM:                 program_o  <= merged;
+        REG_GMEM0_LOW:               base0_low    <= merged;
+        REG_GMEM0_HIGH:              base0_high   <= merged;
+        REG_GMEM1_LOW:               base1_low    <= merged;
+        REG_GMEM1_HIGH:              base1_high   <= merged;
+        REG_WINDOW_BEATS:            window       <= merged;
+        REG_PROGRAM:                 program_beat <= merged;
         default: ;
       endcase
     end
     if (done_i) begin
-      done   <= 1'b1;
-      ready  <= 1'b1;
-      status <= status | enable;
+      done <= 1'b1;
+      if (enable[0]) status[0] <= 1'b1;
+    end
+    if (ready_i) begin
+      ready <= 1'b1;
+      if (enable[1]) status[1] <= 1'b1;
       if (restart) start <= 1'b1;
     end
     if (rst_i) begin
@@ -111,8 +121,8 @@ module control_registers
       base0_high    <= '0;
       base1_low     <= '0;
       base1_high    <= '0;
-      window_o      <= '0;
-      program_o     <= '0;
+      window        <= '0;
+      program_beat  <= '0;
     end
   end
 
@@ -157,8 +167,8 @@ module control_registers
       REG_GMEM0_HIGH:              read_data_o = base0_high;
       REG_GMEM1_LOW:               read_data_o = base1_low;
       REG_GMEM1_HIGH:              read_data_o = base1_high;
-      REG_WINDOW_BEATS:            read_data_o = window_o;
-      REG_PROGRAM:                 read_data_o = program_o;
+      REG_WINDOW_BEATS:            read_data_o = window;
+      REG_PROGRAM:                 read_data_o = program_beat;
       default: begin
         if (read_addr_i[11:7] == REG_INFO[11:7]) read_data_o = info;
         else if (read_addr_i[11:8] == REG_COUNTERS[11:8]) read_data_o = counter_i;

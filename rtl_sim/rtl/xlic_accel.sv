@@ -120,12 +120,18 @@ module xlic_accel
   localparam int CW = $clog2(CHANNELS);
   localparam int RW = $clog2(POY);
 
+  parameter_check #(
+    .POF(POF), .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .WEIGHT_WORDS(WEIGHT_WORDS),
+    .PARAM_WORDS(PARAM_WORDS), .PASS_WORDS(PASS_WORDS), .TAP_WORDS(TAP_WORDS),
+    .CHANNELS(CHANNELS)
+  ) u_parameters ();
+
   logic clk, rst;
   assign clk = ap_clk;
   always_ff @(posedge ap_clk) rst <= !ap_rst_n;
 
   // ---- registers
-  logic reg_write, reg_read, start, busy, done;
+  logic reg_write, reg_read, start, busy, done, ready;
   logic [11:0] reg_write_addr, reg_read_addr;
   logic [31:0] reg_write_data, reg_read_data, window, program_offset, cycles, counter;
   logic [3:0] reg_write_strb, error, error_layer, layers_done;
@@ -157,7 +163,7 @@ module xlic_accel
     .write_i(reg_write), .write_addr_i(reg_write_addr), .write_data_i(reg_write_data),
     .write_strb_i(reg_write_strb), .read_i(reg_read), .read_addr_i(reg_read_addr),
     .read_data_o(reg_read_data),
-    .start_o(start), .busy_i(busy), .done_i(done), .interrupt_o(interrupt),
+    .start_o(start), .busy_i(busy), .done_i(done), .ready_i(ready), .interrupt_o(interrupt),
     .base0_o(base0), .base1_o(base1), .window_o(window), .program_o(program_offset),
     .error_i(error), .error_layer_i(error_layer), .layers_done_i(layers_done),
     .cycles_i(cycles), .identity_i(identity),
@@ -165,52 +171,43 @@ module xlic_accel
   );
 
   // ---- memory ports
-  logic flush;
-  logic in_req_valid, in_req_ready, in_valid, in_ready, in_idle, in_window_error, in_bus_error;
-  logic [31:0] in_req_offset, in_req_beats;
-  logic [127:0] in_data;
-  axi_reader u_map_reader (
-    .clk_i(clk), .rst_i(rst), .flush_i(flush), .base_i(base0), .window_i(window),
-    .req_valid_i(in_req_valid), .req_ready_o(in_req_ready), .req_offset_i(in_req_offset),
-    .req_beats_i(in_req_beats),
-    .data_valid_o(in_valid), .data_ready_i(in_ready), .data_o(in_data),
-    .idle_o(in_idle), .error_window_o(in_window_error), .error_bus_o(in_bus_error),
-    .arvalid_o(m_axi_gmem0_ARVALID), .arready_i(m_axi_gmem0_ARREADY),
-    .araddr_o(m_axi_gmem0_ARADDR), .arlen_o(m_axi_gmem0_ARLEN),
-    .rvalid_i(m_axi_gmem0_RVALID), .rready_o(m_axi_gmem0_RREADY),
-    .rdata_i(m_axi_gmem0_RDATA), .rresp_i(m_axi_gmem0_RRESP), .rlast_i(m_axi_gmem0_RLAST)
-  );
-  logic out_req_valid, out_req_ready, out_valid, out_ready, out_idle, out_window_error;
-  logic out_bus_error;
-  logic [31:0] out_req_offset, out_req_beats;
-  logic [127:0] out_beat;
-  axi_writer u_map_writer (
-    .clk_i(clk), .rst_i(rst), .flush_i(flush), .base_i(base0), .window_i(window),
-    .req_valid_i(out_req_valid), .req_ready_o(out_req_ready), .req_offset_i(out_req_offset),
-    .req_beats_i(out_req_beats),
-    .data_valid_i(out_valid), .data_ready_o(out_ready), .data_i(out_beat),
-    .idle_o(out_idle), .error_window_o(out_window_error), .error_bus_o(out_bus_error),
-    .awvalid_o(m_axi_gmem0_AWVALID), .awready_i(m_axi_gmem0_AWREADY),
-    .awaddr_o(m_axi_gmem0_AWADDR), .awlen_o(m_axi_gmem0_AWLEN),
-    .wvalid_o(m_axi_gmem0_WVALID), .wready_i(m_axi_gmem0_WREADY),
-    .wdata_o(m_axi_gmem0_WDATA), .wstrb_o(m_axi_gmem0_WSTRB), .wlast_o(m_axi_gmem0_WLAST),
-    .bvalid_i(m_axi_gmem0_BVALID), .bready_o(m_axi_gmem0_BREADY), .bresp_i(m_axi_gmem0_BRESP)
-  );
-  logic program_req_valid, program_req_ready, program_valid, program_ready, program_idle;
-  logic program_window_error, program_bus_error;
+  logic flush, maps_idle, ports_idle, ports_moved, window_error, read_error, write_error;
+  logic in_req_valid, in_req_ready, in_valid, in_ready;
+  logic out_req_valid, out_req_ready, out_valid, out_ready;
+  logic program_req_valid, program_req_ready, program_valid, program_ready;
+  logic [31:0] in_req_offset, in_req_beats, out_req_offset, out_req_beats;
   logic [31:0] program_req_offset, program_req_beats;
-  logic [127:0] program_data;
-  axi_reader u_program_reader (
-    .clk_i(clk), .rst_i(rst), .flush_i(flush), .base_i(base1), .window_i(window),
-    .req_valid_i(program_req_valid), .req_ready_o(program_req_ready),
-    .req_offset_i(program_req_offset), .req_beats_i(program_req_beats),
-    .data_valid_o(program_valid), .data_ready_i(program_ready), .data_o(program_data),
-    .idle_o(program_idle), .error_window_o(program_window_error),
-    .error_bus_o(program_bus_error),
-    .arvalid_o(m_axi_gmem1_ARVALID), .arready_i(m_axi_gmem1_ARREADY),
-    .araddr_o(m_axi_gmem1_ARADDR), .arlen_o(m_axi_gmem1_ARLEN),
-    .rvalid_i(m_axi_gmem1_RVALID), .rready_o(m_axi_gmem1_RREADY),
-    .rdata_i(m_axi_gmem1_RDATA), .rresp_i(m_axi_gmem1_RRESP), .rlast_i(m_axi_gmem1_RLAST)
+  logic [127:0] in_data, out_beat, program_data;
+  memory_ports u_ports (
+    .clk_i(clk), .rst_i(rst), .flush_i(flush),
+    .base0_i(base0), .base1_i(base1), .window_i(window),
+    .in_req_valid_i(in_req_valid), .in_req_ready_o(in_req_ready),
+    .in_req_offset_i(in_req_offset), .in_req_beats_i(in_req_beats),
+    .in_valid_o(in_valid), .in_ready_i(in_ready), .in_data_o(in_data),
+    .out_req_valid_i(out_req_valid), .out_req_ready_o(out_req_ready),
+    .out_req_offset_i(out_req_offset), .out_req_beats_i(out_req_beats),
+    .out_valid_i(out_valid), .out_ready_o(out_ready), .out_data_i(out_beat),
+    .program_req_valid_i(program_req_valid), .program_req_ready_o(program_req_ready),
+    .program_req_offset_i(program_req_offset), .program_req_beats_i(program_req_beats),
+    .program_valid_o(program_valid), .program_ready_i(program_ready),
+    .program_data_o(program_data),
+    .maps_idle_o(maps_idle), .idle_o(ports_idle), .moved_o(ports_moved),
+    .window_error_o(window_error), .read_error_o(read_error), .write_error_o(write_error),
+    .gmem0_awvalid_o(m_axi_gmem0_AWVALID), .gmem0_awready_i(m_axi_gmem0_AWREADY),
+    .gmem0_awaddr_o(m_axi_gmem0_AWADDR), .gmem0_awlen_o(m_axi_gmem0_AWLEN),
+    .gmem0_wvalid_o(m_axi_gmem0_WVALID), .gmem0_wready_i(m_axi_gmem0_WREADY),
+    .gmem0_wdata_o(m_axi_gmem0_WDATA), .gmem0_wstrb_o(m_axi_gmem0_WSTRB),
+    .gmem0_wlast_o(m_axi_gmem0_WLAST), .gmem0_bvalid_i(m_axi_gmem0_BVALID),
+    .gmem0_bready_o(m_axi_gmem0_BREADY), .gmem0_bresp_i(m_axi_gmem0_BRESP),
+    .gmem0_arvalid_o(m_axi_gmem0_ARVALID), .gmem0_arready_i(m_axi_gmem0_ARREADY),
+    .gmem0_araddr_o(m_axi_gmem0_ARADDR), .gmem0_arlen_o(m_axi_gmem0_ARLEN),
+    .gmem0_rvalid_i(m_axi_gmem0_RVALID), .gmem0_rready_o(m_axi_gmem0_RREADY),
+    .gmem0_rdata_i(m_axi_gmem0_RDATA), .gmem0_rresp_i(m_axi_gmem0_RRESP),
+    .gmem0_rlast_i(m_axi_gmem0_RLAST), .gmem1_arvalid_o(m_axi_gmem1_ARVALID),
+    .gmem1_arready_i(m_axi_gmem1_ARREADY), .gmem1_araddr_o(m_axi_gmem1_ARADDR),
+    .gmem1_arlen_o(m_axi_gmem1_ARLEN), .gmem1_rvalid_i(m_axi_gmem1_RVALID),
+    .gmem1_rready_o(m_axi_gmem1_RREADY), .gmem1_rdata_i(m_axi_gmem1_RDATA),
+    .gmem1_rresp_i(m_axi_gmem1_RRESP), .gmem1_rlast_i(m_axi_gmem1_RLAST)
   );
   // What does not change: 16-byte beats, incrementing, one ID, bufferable and modifiable.
   assign m_axi_gmem0_AWID = 1'b0;
@@ -262,11 +259,13 @@ module xlic_accel
   logic [127:0] table_data;
   logic [15:0] table_addr;
   logic [31:0] layers, passes, taps, params, weight_words;
+  logic [33:0] program_end;
   program_loader #(
     .POF(POF), .POY(POY), .POX(POX), .WEIGHT_WORDS(WEIGHT_WORDS), .PARAM_WORDS(PARAM_WORDS),
     .PASS_WORDS(PASS_WORDS), .TAP_WORDS(TAP_WORDS)
   ) u_loader (
     .clk_i(clk), .rst_i(unit_rst), .start_i(unit_start), .program_i(program_offset),
+    .window_i(window), .end_o(program_end),
     .req_valid_o(program_req_valid), .req_ready_i(program_req_ready),
     .req_offset_o(program_req_offset), .req_beats_o(program_req_beats),
     .data_valid_i(program_valid), .data_ready_o(program_ready), .data_i(program_data),
@@ -320,33 +319,26 @@ module xlic_accel
   end
 
   // ---- control
-  logic layer_start, layer_idle, pass_error, input_saturation;
+  logic layer_start, layer_idle, layer_bad, layer_outside, layer_tables, checking;
+  logic pass_error, input_saturation;
   logic step_valid, wait_load, wait_weight, wait_store;
   logic [1023:0] layer;
   logic [5:0] conv_saturations, activation_saturations;
-  logic load_done, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting, progress;
+  logic load_done, fill_we, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting;
   // The layer has come to rest: steps, drain and memory.
-  assign layer_idle = load_done && !sequencer_busy && !drain_busy && !drain_pending && store_idle
-                   && out_idle && in_idle;
-  assign progress = step_valid
-                 || (m_axi_gmem0_RVALID && m_axi_gmem0_RREADY)
-                 || (m_axi_gmem1_RVALID && m_axi_gmem1_RREADY)
-                 || (m_axi_gmem0_WVALID && m_axi_gmem0_WREADY)
-                 || (m_axi_gmem0_BVALID && m_axi_gmem0_BREADY);
-  run_control #(
-    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
-  ) u_control (
-    .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done),
+  assign layer_idle = !checking && load_done && !sequencer_busy && !drain_busy && !drain_pending
+                   && store_idle && maps_idle;
+  run_control u_control (
+    .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done), .ready_o(ready),
     .unit_rst_o(unit_rst), .unit_start_o(unit_start), .flush_o(flush),
-    .ports_idle_i(in_idle && out_idle && program_idle), .progress_i(progress),
-    .window_i(window),
-    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers), .passes_i(passes),
-    .params_i(params),
+    .ports_idle_i(ports_idle),
+    .progress_i(step_valid || fill_we || (checking && !pass_error) || ports_moved),
+    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers),
     .layer_we_i(layer_we), .layer_waddr_i(table_addr[5:0]), .layer_wdata_i(table_data),
     .layer_o(layer), .layer_start_o(layer_start), .layer_idle_i(layer_idle),
+    .layer_bad_i(layer_bad), .layer_outside_i(layer_outside), .layer_tables_i(layer_tables),
     .loader_error_i(loader_error), .loader_code_i(loader_code), .pass_error_i(pass_error),
-    .window_error_i(in_window_error || out_window_error || program_window_error),
-    .read_error_i(in_bus_error || program_bus_error), .write_error_i(out_bus_error),
+    .window_error_i(window_error), .read_error_i(read_error), .write_error_i(write_error),
     .active_i(step_valid), .wait_load_i(wait_load), .wait_weight_i(wait_weight),
     .wait_store_i(wait_store || (drain_waiting && !step_valid && !wait_load && !wait_weight)),
     .conv_saturations_i(conv_saturations), .activation_saturations_i(activation_saturations),
@@ -355,8 +347,25 @@ module xlic_accel
     .cycles_o(cycles), .counter_addr_i(counter_addr), .counter_o(counter)
   );
 
+  layer_checker #(
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+  ) u_layer_checker (
+    .clk_i(clk), .layer_i(layer), .window_i(window), .program_i(program_offset),
+    .program_end_i(program_end), .passes_i(passes), .params_i(params),
+    .bad_o(layer_bad), .outside_o(layer_outside), .tables_o(layer_tables)
+  );
+  pass_checker #(
+    .POF(POF), .POY(POY), .POX(POX), .PARAM_WORDS(PARAM_WORDS), .PASS_WORDS(PASS_WORDS),
+    .TAP_WORDS(TAP_WORDS), .CHANNELS(CHANNELS)
+  ) u_pass_checker (
+    .clk_i(clk), .rst_i(unit_rst), .pass_we_i(pass_we), .tap_we_i(tap_we), .param_we_i(param_we),
+    .table_addr_i(table_addr), .table_data_i(table_data),
+    .taps_i(taps), .params_i(params), .weight_words_i(weight_words),
+    .start_i(layer_start), .layer_i(layer), .busy_o(checking), .error_o(pass_error)
+  );
+
   // ---- input
-  logic fill_we, fill_half, half_release;
+  logic fill_half, half_release;
   logic [1:0] half_full;
   logic [RW-1:0] fill_bank;
   logic [IW-1:0] fill_addr;
@@ -384,11 +393,10 @@ module xlic_accel
   logic [23:0] weight_addr, weights_loaded;
   logic [92:0] pass_done;
   sequencer #(
-    .POF(POF), .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
   ) u_sequencer (
     .clk_i(clk), .rst_i(unit_rst), .start_i(layer_start), .layer_i(layer),
-    .taps_i(taps), .params_i(params), .weight_words_i(weight_words),
-    .busy_o(sequencer_busy), .error_o(pass_error),
+    .busy_o(sequencer_busy),
     .pass_re_o(pass_re), .pass_addr_o(pass_addr), .pass_i(pass_record),
     .tap_addr_o(tap_addr), .tap_i(tap),
     .half_full_i(half_full), .half_release_o(half_release),
@@ -511,7 +519,7 @@ module xlic_accel
   store #(.POY(POY), .POX(POX), .CHANNELS(CHANNELS)) u_store (
     .clk_i(clk), .rst_i(unit_rst), .layer_i(layer),
     .emit_valid_i(emit_valid), .emit_i(emit), .half_done_i(out_last),
-    .half_freed_o(half_freed), .idle_o(store_idle),
+    .half_freed_o(half_freed), .wait_i(checking), .idle_o(store_idle),
     .re_o(store_re), .half_o(store_half), .group_o(store_group), .row_o(store_row),
     .position_o(store_position), .data_i(store_data),
     .req_valid_o(out_req_valid), .req_ready_i(out_req_ready), .req_offset_o(out_req_offset),

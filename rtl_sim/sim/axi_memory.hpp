@@ -136,6 +136,9 @@ class AxiMemory {
            (beat_next_ != beat_fill_) + out.b_valid;
   }
 
+  // Whether a fault keeps it from answering: a master cannot bring its bursts to an end then.
+  bool hung() const { return reads_hang() || writes_hang(); }
+
   // Before a clock edge in reset: masters must keep quiet.
   void check_reset(uint64_t now, const MasterSide &m) {
     if (m.ar_valid || m.aw_valid || m.w_valid) {
@@ -167,6 +170,9 @@ class AxiMemory {
     uint32_t strb;
     bool last;
   };
+
+  bool reads_hang() const { return traffic.read_beats + out.r_valid >= fault.hang_after_reads; }
+  bool writes_hang() const { return traffic.write_beats >= fault.hang_after_writes; }
 
   // --- the master's side of the protocol ---
 
@@ -239,7 +245,7 @@ class AxiMemory {
       out.r_valid = false;
       if (out.r_last) read_first_++;
     }
-    const bool hung = traffic.read_beats + out.r_valid >= fault.hang_after_reads;
+    const bool hung = reads_hang();
     refill(read_tokens_);
     if (!out.r_valid && read_first_ != read_next_ && !hung && read_tokens_ >= BEAT_BYTES &&
         reads_[read_first_ % MAX_BURSTS].due <= now && !stalled(timing_.stall_r)) {
@@ -289,7 +295,7 @@ class AxiMemory {
       findings_.add(now, name_, "%u beats of write data ahead of their address", AHEAD);
     }
     if (out.b_valid && m.b_ready) out.b_valid = false;
-    const bool hung = traffic.write_beats >= fault.hang_after_writes;
+    const bool hung = writes_hang();
     // Bursts that have all their data are answered in order.
     if (!out.b_valid && burst_first_ != burst_fill_ && !hung &&
         bursts_[burst_first_ % MAX_BURSTS].due <= now && !stalled(timing_.stall_b)) {

@@ -45,6 +45,8 @@ class Behaviour:
     lose_interrupts: bool = False
     spurious: bool = False
     error: int = 0
+    rests: bool = True
+    """Whether it is idle at the end."""
     seconds: float = 0.01
     busy: bool = False
     layers_done: int = LAYERS
@@ -101,6 +103,7 @@ class FakeBoard:
         if not behaviour.asleep:
             self._tell_identity()
         self._set(Register.CONTROL, PUBLISHED | (0 if behaviour.busy else IDLE))
+        self._set(Register.INFO + 4 * Info.ERROR, behaviour.error if behaviour.busy else 0)
         self._set(Register.INTERRUPT_STATUS, PUBLISHED | (1 if behaviour.stuck else 0))
         self._thread = threading.Thread(target=self._play, daemon=True)
         self._thread.start()
@@ -172,7 +175,7 @@ class FakeBoard:
             self._set(Register.COUNTERS + 4 * index, 100 + index)
         event = self.get(Register.INTERRUPT_ENABLE) & 1
         self._set(Register.INTERRUPT_STATUS, PUBLISHED | event)
-        self._set(Register.CONTROL, PUBLISHED | DONE | IDLE)
+        self._set(Register.CONTROL, PUBLISHED | DONE | (IDLE if behaviour.rests else 0))
         if event and not behaviour.lose_interrupts:
             self._interrupt()
 

@@ -174,6 +174,18 @@ def test_errors_of_the_accelerator_are_told_with_their_layer(run):
     assert "error 12 in layer 1" in done.stderr
 
 
+def test_an_error_is_told_although_memory_still_owes_answers(run):
+    _, result, done = run(Behaviour(error=12, rests=False), expect=Outcome.ACCELERATOR)
+    assert (result.error, result.rests) == (12, False)
+    assert "memory still owes it answers: load it again" in done.stderr
+
+
+def test_nothing_is_written_to_the_buffer_before_the_accelerator_is_idle(run):
+    board, result, _ = run(Behaviour(busy=True, error=12), expect=Outcome.BUSY)
+    assert not board.buffer.any()
+    assert "memory owes it answers since its error 12" in result.message
+
+
 @pytest.mark.parametrize("behaviour", [Behaviour(layers_done=1), Behaviour(program=5)])
 def test_another_program_than_the_one_loaded_is_no_success(run, behaviour):
     _, result, _ = run(behaviour, expect=Outcome.ACCELERATOR)
@@ -424,8 +436,8 @@ def test_the_cross_compiled_program_is_static_and_runs():
         b'{"outcome":"ok","message":3,"buffer_bytes":0}',
         b'{"outcome":"ok","message":"","buffer_bytes":-1}',
         b'{"outcome":"ok","message":"","buffer_bytes":0,"identity":{}}',
-        b'{"outcome":"ok","message":"","buffer_bytes":0,"error":0,"error_layer":0,'
-        b'"layers_done":0,"repeats":[{"nanoseconds":1,"cycles":1,"interrupted":1,"spurious":0,'
+        b'{"outcome":"ok","message":"","buffer_bytes":0,"rests":1,"error":0,'
+        b'"error_layer":0,"layers_done":0,"repeats":[{"nanoseconds":1,"cycles":1,"interrupted":1,"spurious":0,'
         b'"counters":[[1]],"hashes":[]}]}',
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +26,7 @@ from xlic.board.ssh import Link
 from xlic.board.ssh_options import ssh_options
 from xlic.board.transfer import Store
 from xlic.cli.board_commands import board as board_commands
-from xlic.errors import InputError, MissingToolError
+from xlic.errors import DiskFullError, InputError, MissingToolError
 
 pytest.importorskip("paramiko")
 pytestmark = [pytest.mark.board, pytest.mark.skipif(SSHD is None, reason=MISSING)]
@@ -254,3 +256,37 @@ def test_without_paramiko_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr("xlic.board.ssh_options.importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="pip install"):
         Link(Board("x"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("kind", ["server", "bare"])
+def test_a_full_disk_here_is_no_failure_of_the_link_and_not_tried_again(request, kind, tmp_path):
+    there = tmp_path / "there"
+    there.write_bytes(bytes(100_000))
+    tries = []
+    with Link(request.getfixturevalue(kind).board()) as link:
+
+        def fetch():
+            tries.append(1)
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                link.download(str(there), full, 100_000, limit())
+
+        with pytest.raises(DiskFullError, match="cannot write into /dev: No space left on device"):
+            attempt(fetch, lambda error: (str(error),), 3)
+        assert link.run("echo alive", limit()).output == "alive\n"
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("kind", ["server", "bare"])
+def test_a_file_here_that_cannot_be_read_is_no_failure_of_the_link(request, kind, tmp_path):
+    class Broken(io.BytesIO):
+        name = "/disk/file"
+
+        def read(self, size=-1):
+            raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        Link(request.getfixturevalue(kind).board()) as link,
+        pytest.raises(InputError, match="cannot read /disk/file: Input/output error"),
+    ):
+        link.upload(Broken(), 100, str(tmp_path / "there"), limit())

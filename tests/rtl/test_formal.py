@@ -32,6 +32,11 @@ MUTATIONS = {
         "burst_valid && burst_ready && !flush_i",
         "burst_valid && burst_ready",
     ),
+    "flush": (
+        "run_control.sv",
+        "ABORT: if (ports_idle_i) begin",
+        "ABORT: if (ports_idle_i || quiet[WATCHDOG]) begin",
+    ),
     "axi_writer": ("axi_writer.sv", "wstrb_o  <= {16{!flush_i}}", "wstrb_o  <= '1"),
     "axi_lite_registers": (
         "axi_lite_registers.sv",
@@ -48,6 +53,23 @@ MUTATIONS = {
     ),
     "window_loader": ("window_loader.sv", "x[1:0] == 2'd3 || x + 1 == x_last", "x[1:0] == 2'd3"),
 }
+FAULTS_OF_REST = {
+    "a flush ends with the abort": (
+        "run_control.sv",
+        "flush_o       = !running",
+        "flush_o       = state == ABORT",
+    ),
+    "a port is forgotten": ("memory_ports.sv", "maps_idle_o && program_idle", "maps_idle_o"),
+    "a request is forgotten": ("axi_reader.sv", "pending == 0 && !burst_valid", "pending == 0"),
+    "arguments move": ("control_registers.sv", "    if (start_o) begin", "    if (1'b1) begin"),
+    "the end is told twice": ("run_control.sv", "done_o  <= !told;", "done_o  <= 1'b1;"),
+    "a start in a run": (
+        "control_registers.sv",
+        "start && !busy_i && !ready_i",
+        "start && !ready_i",
+    ),
+}
+"""What only starts, ends and ports together show; each must fail the proof ``flush``."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,13 +109,24 @@ def test_properties_hold_and_are_reached(tmp_path, block, task):
     assert prove(FORMAL_DIR, block, task, tmp_path / "work") == "PASS"
 
 
+def mutated(folder, block, file, old, new):
+    """The verdict on a block with a fault."""
+    for name in ("rtl", "formal"):
+        shutil.copytree(RTL_DIR.parent / name, folder / name)
+    text = (folder / "rtl" / file).read_text()
+    assert old in text
+    (folder / "rtl" / file).write_text(text.replace(old, new, 1))
+    return prove(folder / "formal", block, "bmc", folder / "work")
+
+
 @pytest.mark.selfcheck
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_fault_is_found(tmp_path, block):
-    for name in ("rtl", "formal"):
-        shutil.copytree(RTL_DIR.parent / name, tmp_path / name)
-    file, old, new = MUTATIONS[block]
-    text = (tmp_path / "rtl" / file).read_text()
-    assert old in text
-    (tmp_path / "rtl" / file).write_text(text.replace(old, new, 1))
-    assert prove(tmp_path / "formal", block, "bmc", tmp_path / "work") == "FAIL"
+    assert mutated(tmp_path, block, *MUTATIONS[block]) == "FAIL"
+
+
+@pytest.mark.selfcheck
+@pytest.mark.nightly
+@pytest.mark.parametrize("fault", FAULTS_OF_REST)
+def test_a_fault_of_starts_and_ends_is_found(tmp_path, fault):
+    assert mutated(tmp_path, "flush", *FAULTS_OF_REST[fault]) == "FAIL"

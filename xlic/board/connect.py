@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from xlic.accelerator.choices import Logic
 from xlic.board.config import Board
 from xlic.board.session import BoardSession, Say
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import Progress
 from xlic.signals import ended_in_order
@@ -167,7 +167,7 @@ def open_session(
         if board.virtual:
             player = logic if board.bitstream is None else None
             running = stack.enter_context(running_board(say, logic=player, progress=progress))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-")))
+            folder = stack.enter_context(scratch_folder())
             board = resolve(with_bitstream(board, logic, folder, progress), running)
         session = BoardSession(
             board,

@@ -72,6 +72,7 @@ class Result:
         outcome: how it ended.
         message: why, in its words.
         identity: of the accelerator, as far as it was read.
+        rests: whether the accelerator is idle; False: only loading it again helps.
         error: of the accelerator.
         error_layer: where.
         layers_done: how many.
@@ -83,6 +84,7 @@ class Result:
     outcome: Outcome
     message: str
     identity: Identity | None
+    rests: bool = True
     error: int = 0
     error_layer: int = 0
     layers_done: int = 0
@@ -107,6 +109,7 @@ def parse_result(data: bytes, status: int) -> Result:
             outcome,
             _text(value["message"]),
             identity,
+            bool(_integer(value["rests"])) if started else True,
             _integer(value["error"]) if started else 0,
             _integer(value["error_layer"]) if started else 0,
             _integer(value["layers_done"]) if started else 0,

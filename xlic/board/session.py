@@ -8,7 +8,6 @@ with BoardSession(Board("zcu102")) as session:
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from xlic.board.sensors import read_sensors
 from xlic.board.ssh import Link
 from xlic.board.status import check_system
 from xlic.board.transfer import Store, Traffic
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 
 Say = Callable[[str], None]
@@ -147,8 +147,7 @@ class BoardSession:
     def __enter__(self) -> BoardSession:
         try:
             if self._artifacts is None:
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-"))
-                self._artifacts = Path(folder)
+                self._artifacts = self._stack.enter_context(scratch_folder())
             self._executable = build_program()
             self._attempt(self._open)
         except BaseException:
@@ -334,7 +333,7 @@ class BoardSession:
             # Else somebody else's doings on the board could be taken for the accelerator's.
             caller.lease.renew()
             error = failure(result)
-            settled = not isinstance(error, AcceleratorTimeoutError)
+            settled = result.rests and not isinstance(error, AcceleratorTimeoutError)
             if error is not None:
                 raise error
             tensors = caller.fetch(compiled, call, result, self._artifacts)
@@ -342,7 +341,8 @@ class BoardSession:
             return result, tensors
         finally:
             if not settled:
-                # Whatever ended the wait, Ctrl-C included, the accelerator may run still.
+                # Whatever ended the wait, Ctrl-C included, the accelerator may run still, or wait
+                # for memory.
                 self._distrust()
             if ended:
                 # Else it is how whoever comes next finds what may run still.

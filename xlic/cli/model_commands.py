@@ -11,6 +11,7 @@ from xlic.cli.command import command
 from xlic.cli.common import (
     STREAM_LIMIT,
     check_output,
+    note_without_checksum,
     output_beside,
     progress_shown,
     quality_lines,
@@ -240,6 +241,7 @@ def decompress(verbose: bool, model_path: str | None, stream: str, image: str | 
     data = read_input(stream, STREAM_LIMIT)
     picture = _codec(path).decompress(data)
     write_output(target, encoded(target, picture))
+    note_without_checksum(stream, data)
     if verbose:
         click.echo(f"{target}: {picture.shape[1]}×{picture.shape[0]}", err=is_stdout(target))
 

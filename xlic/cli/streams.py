@@ -49,13 +49,11 @@ def write_output(path: str, data: bytes) -> None:
     """Write a file atomically, or to stdout.
 
     Raises:
-        InputError: it cannot be written, or stdout is a terminal.
+        InputError: it cannot be written.
     """
     if not is_stdout(path):
         write_bytes(path, data)
         return
-    if sys.stdout.isatty():
-        raise InputError("a terminal cannot show that; send it on: COMMAND … - > FILE")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
