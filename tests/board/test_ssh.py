@@ -219,8 +219,16 @@ def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
         f'host = "127.0.0.1"\nport = {wire.port}\nuser = "{server.board().user}"\n'
         f'key_file = "{server.folder}/client"\nknown_hosts = "{server.known_hosts}"\n'
         f'ssh_config = "/dev/null"\nfolder = "{tmp_path}/board"\n[lease]\nexpiry = 6\n'
+        f'folder = "{tmp_path}/lease"\n'
     )
-    timer = threading.Timer(1, wire.cut)
+
+    def cut() -> None:
+        while not list(tmp_path.glob("lease/lease.*")):
+            time.sleep(0.05)
+        time.sleep(1)
+        wire.cut()
+
+    timer = threading.Thread(target=cut)
     timer.start()
     # Longer than a lease that nobody renews.
     result = CliRunner().invoke(
@@ -229,7 +237,7 @@ def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
     timer.join()
     assert (result.exit_code, result.exception) == (0, None)
     with Link(server.board(wire.port)) as link:
-        assert read_holder(link, f"{tmp_path}/board") is None, "it was given back"
+        assert read_holder(link, f"{tmp_path}/lease") is None, "it was given back"
 
 
 def test_a_name_of_the_ssh_configuration_is_enough(server, tmp_path):

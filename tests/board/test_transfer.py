@@ -201,6 +201,20 @@ def test_a_job_is_ended_when_the_wait_is_interrupted(shell, tmp_path, monkeypatc
     assert not _runs(marker)
 
 
+def test_a_job_whose_start_is_interrupted_is_ended(tmp_path):
+    class Interrupted(LocalShell):
+        def run(self, script, deadline, **options):
+            done = super().run(script, deadline, **options)
+            if "setsid" in script:
+                raise KeyboardInterrupt
+            return done
+
+    marker = f"sleep 37.{os.getpid()}"
+    with pytest.raises(KeyboardInterrupt):
+        start_job(Interrupted(), marker, str(tmp_path / "run"), limit())
+    assert not _runs(marker)
+
+
 def test_jobs_of_before_are_ended(shell, tmp_path):
     marker = f"{tmp_path}/store/tool"
     (tmp_path / "store").mkdir()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xlic.accelerator.compiler import Compiled
 from xlic.accelerator.isa import BEAT_BYTES
+from xlic.board.bitstream import doubted, known_again
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError
@@ -71,7 +72,8 @@ class Caller:
             InfrastructureError: it cannot be started, is gone, or left no result.
         """
         self.lease.check()
-        job = start_job(self.shell, quoted(*words), folder, deadline, guard=self.lease.guard)
+        guard = f"{self.lease.guard}\n{doubted(self.board.lease.folder)}"
+        job = start_job(self.shell, quoted(*words), folder, deadline, guard=guard)
         patience = self.board.limits.command
         done = wait_job(self.shell, job, deadline, patience=patience, check=self.lease.check)
         limit = Deadline(patience, "reading the result")
@@ -115,12 +117,15 @@ class Caller:
         return tensors
 
     def clean(self, folder: str, deadline: Deadline) -> None:
-        """Remove the files of a run, unless the board is somebody else's: they would, too.
+        """Remove what there is of a run whose end was seen.
+
+        Nothing is done where the board is somebody else's: they would, too.
 
         Raises:
             InfrastructureError: the link failed.
         """
-        self.shell.run(f"{self.lease.guard}\nrm -rf {quoted(folder)}", deadline)
+        known = known_again(self.board.lease.folder)
+        self.shell.run(f"{self.lease.guard}\nrm -rf {quoted(folder)}; {known}", deadline)
 
 
 def _parse(data: bytes, done: Completed) -> Result:

@@ -58,12 +58,14 @@ class LeaseSettings:
         wait: seconds to wait for somebody else's lease.
         owner: who asks; default the user's name.
         purpose: what for, shown to those who wait.
+        folder: of the leases on the board: the same for all who share it.
     """
 
     expiry: float = 120.0
     wait: float = 600.0
     owner: str | None = None
     purpose: str = "xlic"
+    folder: str = "/tmp/xlic-lease"
 
 
 @dataclass(frozen=True)
@@ -144,9 +146,10 @@ class Board:
             raise InputError(f"board: attempts {self.attempts} must be 1 … 10")
         if self.baud < 1 or not 0 < self.clock_hz < math.inf:
             raise InputError("board: baud and clock_hz must be positive numbers")
-        folder = PurePosixPath(self.folder)
-        if not folder.is_absolute() or len(folder.parts) < 3 or ".." in folder.parts:
-            raise InputError(f"board: folder {self.folder!r} must be absolute and xlic's own")
+        for name, text in (("folder", self.folder), ("lease.folder", self.lease.folder)):
+            folder = PurePosixPath(text)
+            if not folder.is_absolute() or len(folder.parts) < 3 or ".." in folder.parts:
+                raise InputError(f"board: {name} {text!r} must be absolute and xlic's own")
         for name in ("udmabuf", "fpga_manager"):
             value = getattr(self, name)
             if not value or "/" in value or value.startswith("."):

@@ -213,7 +213,7 @@ def lease(
 
     with (
         closing(Reconnecting(connect)) as way,
-        Lease(way, chosen.folder, settings, say) as held,
+        Lease(way, settings, say) as held,
     ):
         say(f"the board is yours for {minutes:g} minutes; Ctrl-C gives it back")
         end = time.monotonic() + 60 * minutes
