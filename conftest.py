@@ -16,6 +16,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if needs_board(item):
                 item.add_marker(pytest.mark.xdist_group("board"))
+            elif "archives" in getattr(item, "fixturenames", ()):
+                # Wheels are made and installed once.
+                item.add_marker(pytest.mark.xdist_group("wheel"))
 
 
 def needs_board(item: pytest.Item) -> bool:

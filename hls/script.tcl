@@ -28,7 +28,10 @@ open_solution -reset -flow_target vivado zcu102
 set_part xczu9eg-ffvb1156-2-e
 create_clock -period 5 -name default
 
-csim_design -argv "$here/vectors/encode $here/vectors/decode"
+foreach name {encode decode limits_encode limits_decode} {
+    lappend prefixes $here/vectors/$name
+}
+csim_design -argv [join $prefixes]
 csynth_design
 export_design -format ip_catalog -vendor xlic -library hls -ipname xlic_accel -version 1.0
 exit

@@ -56,12 +56,13 @@ clear_counters:
   isa::Header header;
   isa::ErrorCode error = load_program(gmem1, window_beats, program, header, layers, passes, taps,
                                       params, weights);
+  const Extent extent = {program, program + std::uint64_t(program_beats(header))};
   std::uint32_t cycles = 0;
   std::uint32_t done = 0;
 run_layers:
   while (error == isa::ERR_NONE && done < header.layers) {
     const isa::Layer layer = layers[done];
-    error = check_layer(layer, header, window_beats, passes, taps, params);
+    error = check_layer(layer, header, extent, window_beats, passes, taps, params);
     if (error == isa::ERR_NONE) {
       const LayerCounts counts = run_layer(gmem0, layer, passes, taps, params, weights);
       const std::uint32_t first = done * isa::COUNTER_WORDS;

@@ -29,7 +29,7 @@ inline pixel_t saturate(const T& value, std::uint32_t& clipped) {
 // (sum + bias) >> shift; the bias holds the rounding half.
 inline acc_t rescale(acc_t sum, const isa::Param& param) {
 #pragma HLS INLINE
-  return acc_t(acc_t(sum + acc_t(param.bias)) >> param.shift);
+  return acc_t(wrapped(acc_t(sum + acc_t(param.bias))) >> param.shift);
 }
 
 // Of a symbol that enters the decoder: sat16((s << f) + offset). f is 0 … 15.

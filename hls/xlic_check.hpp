@@ -8,10 +8,17 @@
 
 namespace xlic {
 
+// Beats of the window, the last one exclusive.
+struct Extent {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
 // ERR_NONE, or the first of ERR_LAYER, ERR_WINDOW, ERR_PASS that applies.
 isa::ErrorCode check_layer(const isa::Layer& layer, const isa::Header& header,
-                           std::uint32_t window_beats, const isa::Pass passes[PASS_WORDS],
-                           const isa::Tap taps[TAP_WORDS], const isa::Param params[PARAM_WORDS]);
+                           const Extent& program, std::uint32_t window_beats,
+                           const isa::Pass passes[PASS_WORDS], const isa::Tap taps[TAP_WORDS],
+                           const isa::Param params[PARAM_WORDS]);
 
 }  // namespace xlic
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "xlic_isa.h"
+
 #ifndef XLIC_POF
 #define XLIC_POF 16
 #endif
@@ -54,15 +56,22 @@ constexpr std::uint32_t TAP_WORDS = XLIC_TAP_WORDS;
 constexpr std::uint32_t CHANNELS = XLIC_CHANNELS;
 constexpr std::uint32_t ARRAY = POF | POY << 8 | POX << 16;
 
-static_assert(POF == 4 || POF == 8 || POF == 16, "POF is 4, 8 or 16");
-static_assert(POY == 2 || POY == 4 || POY == 8, "POY is 2, 4 or 8");
-static_assert(POX == 8 || POX == 16, "POX is 8 or 16");
-static_assert(INPUT_WORDS >= 16 && INPUT_WORDS <= (1u << 15), "INPUT_WORDS is 16 to 2^15");
-static_assert(WEIGHT_WORDS >= 16 && WEIGHT_WORDS <= (1u << 24), "WEIGHT_WORDS is 16 to 2^24");
-static_assert(PARAM_WORDS >= 16 && PARAM_WORDS <= (1u << 16), "PARAM_WORDS is 16 to 2^16");
-static_assert(PASS_WORDS >= 16 && PASS_WORDS <= (1u << 16), "PASS_WORDS is 16 to 2^16");
-static_assert(TAP_WORDS >= 16 && TAP_WORDS <= (1u << 16), "TAP_WORDS is 16 to 2^16");
-static_assert(CHANNELS >= 16 && CHANNELS <= (1u << 10), "CHANNELS is 16 to 2^10");
+#define XLIC_CHOICE(name) \
+  static_assert(name < 32 && ((isa::name##_CHOICES >> name) & 1u) != 0, #name " cannot be that")
+#define XLIC_RANGE(name)                                                    \
+  static_assert(name >= isa::name##_LEAST && name <= isa::name##_MOST, \
+                #name " is out of its range in xlic_isa.h")
+XLIC_CHOICE(POF);
+XLIC_CHOICE(POY);
+XLIC_CHOICE(POX);
+XLIC_RANGE(INPUT_WORDS);
+XLIC_RANGE(WEIGHT_WORDS);
+XLIC_RANGE(PARAM_WORDS);
+XLIC_RANGE(PASS_WORDS);
+XLIC_RANGE(TAP_WORDS);
+XLIC_RANGE(CHANNELS);
+#undef XLIC_RANGE
+#undef XLIC_CHOICE
 
 }  // namespace xlic
 

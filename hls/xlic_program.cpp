@@ -30,12 +30,7 @@ isa::ErrorCode check_header(const isa::Header& header, std::uint32_t beats_left)
       !fits(header.weight_words, WEIGHT_WORDS)) {
     return isa::ERR_CAPACITY;
   }
-  // Cannot overflow: every section was found to fit.
-  const std::uint32_t length = isa::HEADER_BEATS + header.layers * isa::LAYER_BEATS +
-                               header.passes + quotient_up(header.taps, 4) +
-                               quotient_up(header.params, 2) +
-                               quotient_up(header.weight_words * POF, BEAT_LANES);
-  return length > beats_left ? isa::ERR_WINDOW : isa::ERR_NONE;
+  return program_beats(header) > beats_left ? isa::ERR_WINDOW : isa::ERR_NONE;
 }
 
 // Reads the weights' beats and returns their CRC register.
@@ -63,6 +58,13 @@ load_weights:
 }
 
 }  // namespace
+
+std::uint32_t program_beats(const isa::Header& header) {
+#pragma HLS INLINE
+  return isa::HEADER_BEATS + header.layers * isa::LAYER_BEATS + header.passes +
+         quotient_up(header.taps, 4) + quotient_up(header.params, 2) +
+         quotient_up(header.weight_words * POF, BEAT_LANES);
+}
 
 isa::ErrorCode load_program(const beat_t* gmem1, std::uint32_t window_beats, std::uint32_t program,
                             isa::Header& header, isa::Layer layers[isa::MAX_LAYERS],

@@ -8,6 +8,9 @@
 
 namespace xlic {
 
+// Beats of a program with this header, whose sections were found to fit.
+std::uint32_t program_beats(const isa::Header& header);
+
 // Reads the program at beat `program` of the window and fills all tables.
 // Returns the first error found; the tables are of use only where it is ERR_NONE.
 isa::ErrorCode load_program(const beat_t* gmem1, std::uint32_t window_beats, std::uint32_t program,

@@ -82,11 +82,8 @@ collect_rows:
 void write_bursts(beat_t* gmem0, const isa::Layer& layer, const isa::Pass& pass, Tile tile,
                   stream<beat_t>& beats) {
   const Columns columns = stored_columns(layer, pass, tile);
-  // Believed only where it is so: what is written is then the same, and within what was checked.
-  const bool merges =
-      layer.out_merge && std::uint32_t(layer.out_px_pitch) * layer.col_mul == layer.out_run;
-  const std::uint32_t bursts = merges ? 1 : columns.count;
-  const std::uint32_t length = merges ? columns.count * layer.out_run : layer.out_run;
+  const std::uint32_t bursts = layer.out_merge ? 1 : columns.count;
+  const std::uint32_t length = layer.out_merge ? columns.count * layer.out_run : layer.out_run;
 write_rows:
   for (std::uint32_t y = 0; y < POY; ++y) {
     for (std::uint32_t subrow = 0; subrow < layer.subrows; ++subrow) {

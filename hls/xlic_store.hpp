@@ -24,12 +24,12 @@ inline std::int64_t output_col(const isa::Layer& layer, const isa::Pass& pass, T
   return std::int64_t(tile.x * POX + x) * layer.col_mul + pass.phase_x - layer.out_lead;
 }
 
-// Whether a row of the tile is stored, as any of its rows of the output.
+// Whether a row of the tile is stored, or the first of its rows of the output: where clips count.
 inline bool row_stored(const isa::Layer& layer, const isa::Pass& pass, Tile tile,
                        std::uint32_t y) {
 #pragma HLS INLINE
   const std::int64_t first = output_row(layer, pass, tile, y);
-  return first + layer.subrows > 0 && first < std::int64_t(layer.out_height);
+  return first >= 0 && first < std::int64_t(layer.out_height);
 }
 
 inline bool col_stored(const isa::Layer& layer, const isa::Pass& pass, Tile tile,

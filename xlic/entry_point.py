@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xlic.errors import XlicError
 from xlic.exit_status import ExitStatus
+from xlic.signals import ended_in_order
 
 _STREAMS = ("stdout", "stderr")
 
@@ -19,8 +20,15 @@ def run(program: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Run a program; returns its exit status.
 
     What a user can cause or mend is one line on stderr; a defect of xlic keeps its traceback.
+    SIGTERM and SIGHUP end it as Ctrl-C does.
     """
     _make_streams_usable()
+    with ended_in_order() as ending:
+        status = _run(program, arguments)
+    return status if ending.status is None else ending.status
+
+
+def _run(program: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         status = program(arguments)
         sys.stdout.flush()

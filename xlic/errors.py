@@ -22,6 +22,10 @@ class InputError(XlicError):
     """An argument, image, size or option is unusable."""
 
 
+class DiskFullError(InputError):
+    """This machine has no room for what must be written; never a failure of board or build."""
+
+
 class ParameterError(InputError):
     """Parameters have values that cannot be, or that do not do.
 

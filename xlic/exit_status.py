@@ -29,5 +29,7 @@ class ExitStatus(IntEnum):
     INPUT = 2, "unusable input, or a missing tool: one line says what, and the remedy"
     BOARD = 3, "a board that cannot be reached or used"
     MISMATCH = 10, "other integers than the simulation's, whatever failed after; nothing else is 10"
+    HANGUP = 129, "ended by SIGHUP (the terminal went away); what was held is given back"
     INTERRUPTED = 130, "interrupted (Ctrl-C)"
     BROKEN_PIPE = 141, "the reader of the output went away, as `head -1` does"
+    TERMINATED = 143, "ended by SIGTERM (`kill`); what was held is given back"

@@ -9,6 +9,7 @@ edited file cannot be mistaken for the one that was measured.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -26,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as safetensors_load
 from safetensors.numpy import save as safetensors_save
 
+from xlic.disk import sync
 from xlic.errors import FormatError, InputError
 
 Array = NDArray[Any]
@@ -37,13 +39,21 @@ MAX_FILE_BYTES = 1 << 30
 """No weights, model or stream is larger; what is, is another file, or a device without an end."""
 
 
+MAX_FILTERS = 4096
+"""Channels of the largest model."""
+_MAX_LAMBDA = 1e9
+_PAGE = 4096
+_PROBE = "xlic-probe"
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; rename it to ``path`` only if the block succeeds.
 
-    A reader sees the old file or the whole new one, never a part, also when the disk fills up. A
-    symbolic link is followed, the permissions of an existing file are kept. What exists and is no
-    regular file (``/dev/stdout``, a pipe) has no parts to protect and is yielded itself.
+    A reader sees the old file or the whole new one, never a part, also when the disk fills up or
+    the power fails. A symbolic link is followed, the permissions of an existing file are kept. What
+    exists and is no regular file (``/dev/stdout``, a pipe) has no parts to protect and is yielded
+    itself.
 
     Raises:
         InputError: the folder is absent or unwritable, or the disk is full.
@@ -62,8 +72,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
+            # After a power failure, the name must not be that of an empty file.
+            sync(temporary)
             temporary.chmod(mode)
             temporary.replace(target)
+            with suppress(OSError):
+                sync(target.parent, inner=False)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
@@ -72,6 +86,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}; "
             "choose a folder that exists, is writable and has room"
         ) from error
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Try whether a file can be written there, without touching what is there.
+
+    Raises:
+        InputError: it cannot, or there is hardly any room.
+    """
+    with suppress(_UntouchedError), atomic_path(path) as temporary:
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if Path(path).is_file() or not Path(path).exists():
+            temporary.write_bytes(bytes(_PAGE))
+            sync(temporary)
+        raise _UntouchedError
+
+
+def require_writable_folder(folder: str | os.PathLike[str]) -> None:
+    """The same for files in a folder that may not be there yet; it is not made.
+
+    Raises:
+        InputError: so.
+    """
+    place = Path(os.path.realpath(folder))
+    while not place.exists():
+        place = place.parent
+    require_writable(place / _PROBE)
+
+
+class _UntouchedError(Exception):
+    """Leaves :func:`atomic_path` before anything is replaced."""
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -158,7 +203,12 @@ def save_container(
 
     Returns:
         The identity of the arrays.
+
+    Raises:
+        FormatError: metadata that could not be read again; nothing is written.
+        InputError: the file cannot be written.
     """
+    _check_metadata(metadata, f"{path}", "nothing is written")
     identity = arrays_identity(arrays)
     header = dict(metadata) | {"kind": kind, "version": version, "identity": identity}
     header["checksum"] = _checksum(header)
@@ -208,7 +258,7 @@ def load_container(
     if not isinstance(metadata, dict) or metadata.get("kind") != kind:
         found = metadata.get("kind") if isinstance(metadata, dict) else None
         raise FormatError(f"{path} is a {found!r} file where a {kind!r} file is needed; {remedy}")
-    if metadata.get("version") != version:
+    if type(metadata.get("version")) is not int or metadata["version"] != version:
         raise FormatError(
             f"{path} has {kind} format version {metadata.get('version')}, this xlic reads "
             f"version {version}; {remedy}"
@@ -216,10 +266,9 @@ def load_container(
     checksum = metadata.pop("checksum", None)
     if metadata.get("identity") != arrays_identity(arrays) or checksum != _checksum(metadata):
         raise FormatError(f"{path} is damaged: its contents do not match its hash; {remedy}")
-    if not isinstance(metadata.get("provenance", {}), dict) or not isinstance(
-        metadata.get("lambda"), int | float | None
-    ):
-        raise FormatError(f"{path}: λ must be a number, provenance an object; {remedy}")
+    _check_metadata(metadata, f"{path}", remedy)
+    if metadata.get("lambda") is not None:
+        metadata["lambda"] = float(metadata["lambda"])
     return arrays, metadata
 
 
@@ -240,6 +289,33 @@ def require(arrays: ArrayMap, name: str, shape: tuple[int, ...], dtype: str, whe
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise FormatError(f"{where}: {name} holds NaN or infinite values; extract it again")
     return array
+
+
+def _check_metadata(metadata: Mapping[str, Any], where: str, remedy: str) -> None:
+    """Refuse numbers that are none: JSON as Python reads it has NaN, Infinity and 10^400."""
+    filters, lmbda = metadata.get("filters", 1), metadata.get("lambda")
+    if isinstance(filters, bool) or not isinstance(filters, int) or not 1 <= filters <= MAX_FILTERS:
+        raise FormatError(
+            f"{where}: filters is {_shown(filters)}, must be 1 … {MAX_FILTERS}; {remedy}"
+        )
+    number = isinstance(lmbda, int | float) and not isinstance(lmbda, bool)
+    if lmbda is not None and not (number and 0 < lmbda < _MAX_LAMBDA):
+        raise FormatError(
+            f"{where}: lambda is {_shown(lmbda)}, must be a number above 0, below "
+            f"{_MAX_LAMBDA:g}; {remedy}"
+        )
+    if not isinstance(metadata.get("provenance", {}), dict):
+        raise FormatError(f"{where}: provenance must be an object; {remedy}")
+    if not isinstance(metadata.get("weights_identity", ""), str):
+        raise FormatError(f"{where}: weights_identity must be a string; {remedy}")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = json.dumps(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _checksum(metadata: Mapping[str, Any]) -> str:

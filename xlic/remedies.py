@@ -11,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from xlic.sources import IN_CHECKOUT, ROOT
+
 _PACKAGE = "xlic"
-_CLONE = Path(__file__).resolve().parent.parent
 
 
 def install(extra: str) -> str:
@@ -43,8 +44,8 @@ def xlic(arguments: str) -> str:
 
 
 def _requirement(extra: str) -> list[str]:
-    if (_CLONE / "pyproject.toml").is_file():
-        return ["--editable", f"{_CLONE}[{extra}]"]
+    if IN_CHECKOUT:
+        return ["--editable", f"{ROOT}[{extra}]"]
     origin = _origin()
     return [f"{_PACKAGE}[{extra}]" if origin is None else f"{origin}[{extra}]"]
 

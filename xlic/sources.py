@@ -51,5 +51,5 @@ def require_checkout(what: str) -> None:
     if not IN_CHECKOUT:
         raise InputError(
             f"{what} needs a checkout of the project, and xlic is installed in {_PACKAGE}; "
-            "run it in a clone, with pip install -e"
+            "run it in a clone"
         )

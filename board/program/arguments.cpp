@@ -50,7 +50,8 @@ Stretch stretch(const std::string& text, const std::string& option, bool counted
 }  // namespace
 
 const char* usage() {
-  return "usage: xlic-board identify [DEVICE OPTIONS] [--json FILE]\n"
+  return "usage: xlic-board free [DEVICE OPTIONS] [--json FILE]   (busy: says who has the device)\n"
+         "       xlic-board identify [DEVICE OPTIONS] [--json FILE]\n"
          "       xlic-board check [DEVICE OPTIONS] [--json FILE]   (overwrites the buffer)\n"
          "       xlic-board run --program FILE --offset BEATS --window BEATS [--load BEATS:FILE]…\n"
          "           [--poison BEATS:COUNT]… [--fetch BEATS:COUNT:FILE]… [--repeat N]\n"
@@ -71,7 +72,8 @@ Arguments parse(int count, char** values) {
   Arguments result;
   if (count < 2) throw Failure(Outcome::USAGE, "no command");
   result.command = values[1];
-  if (result.command != "identify" && result.command != "check" && result.command != "run") {
+  if (result.command != "free" && result.command != "identify" && result.command != "check" &&
+      result.command != "run") {
     throw Failure(Outcome::USAGE, "no command '" + result.command + "'");
   }
   bool placed = false, registers = false;

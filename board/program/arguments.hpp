@@ -1,4 +1,4 @@
-// The command line: `xlic-board identify|check|run …`; usage() says all of it.
+// The command line: `xlic-board free|identify|check|run …`; usage() says all of it.
 #ifndef XLIC_BOARD_ARGUMENTS_HPP
 #define XLIC_BOARD_ARGUMENTS_HPP
 

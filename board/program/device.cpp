@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -46,6 +47,41 @@ std::uint64_t register_bytes(const Arguments& arguments) {
   if (S_ISREG(status.st_mode)) return std::uint64_t(status.st_size);
   return read_number(arguments.sysfs + "/class/uio/" + base_name(arguments.uio) +
                      "/maps/map0/size");
+}
+
+// Locks bytes of a file (0: all) for this process. A record lock, as it names its holder; it would
+// go with any other descriptor of the same file that this process closes, so there is none.
+void lock(int file, const std::string& path, std::uint64_t at, std::uint64_t count) {
+  struct flock wanted {};
+  wanted.l_type = F_WRLCK;
+  wanted.l_whence = SEEK_SET;
+  wanted.l_start = off_t(at);
+  wanted.l_len = off_t(count);
+  while (fcntl(file, F_SETLK, &wanted) != 0) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+      refuse(path, "cannot be locked: " + reason());
+    }
+    struct flock holder = wanted;
+    if (fcntl(file, F_GETLK, &holder) != 0) holder.l_pid = 0;
+    if (holder.l_type == F_UNLCK) continue;
+    // One in another name space of processes has no number here.
+    const int process = holder.l_pid > 0 ? int(holder.l_pid) : 0;
+    const std::string who = process != 0 ? "process " + std::to_string(process) : "another process";
+    throw Failure(Outcome::BUSY, path + " is in use by " + who, process);
+  }
+}
+
+// The UIO file of the registers at an address, empty if they have none.
+std::string uio_file(const Arguments& arguments, std::uint64_t address) {
+  std::error_code none;
+  const std::string folder = arguments.sysfs + "/class/uio";
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    const std::string first = entry.path().string() + "/maps/map0/addr";
+    if (std::filesystem::exists(first, none) && read_number(first) == address) {
+      return arguments.devices + "/" + entry.path().filename().string();
+    }
+  }
+  return "";
 }
 
 sigjmp_buf unanswered;
@@ -142,6 +178,14 @@ Device::Device(const Arguments& arguments, bool with_buffer)
   constexpr std::uint32_t END =
       isa::REG_COUNTERS + 4 * isa::MAX_LAYERS * isa::COUNTER_WORDS;
   if (registers_.bytes() < END) refuse(arguments.uio, "its registers are too few");
+  if (arguments.mem.empty()) {
+    lock(registers_.descriptor(), arguments.uio, 0, 0);
+  } else {
+    lock(registers_.descriptor(), arguments.mem, arguments.registers, PAGE);
+    const std::string twin = uio_file(arguments, arguments.registers);
+    twin_ = Descriptor(twin.empty() ? -1 : open(twin.c_str(), O_RDWR | O_CLOEXEC));
+    if (twin_.get() >= 0) lock(twin_.get(), twin, 0, 0);
+  }
   if (!arguments.interrupt.empty()) {
     socket_ = connected(arguments.interrupt);
     interrupt_ = socket_.get();

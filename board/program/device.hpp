@@ -57,7 +57,8 @@ class Mapping {
 
 class Device {
  public:
-  // Throws Failure(NO_DEVICE). The buffer is mapped only if asked for.
+  // Failure(NO_DEVICE); Failure(BUSY) where another process has it: the kernel keeps it for one at
+  // a time, until that ends, however it does. The buffer is mapped only if asked for.
   Device(const Arguments& arguments, bool with_buffer);
 
   // Whether something answers at the registers: a bus that nobody answers on ends the process.
@@ -77,6 +78,7 @@ class Device {
 
  private:
   Mapping registers_;
+  Descriptor twin_;  // the UIO file of the same registers, where they are mapped by /dev/mem
   std::unique_ptr<Mapping> buffer_;
   std::uint64_t buffer_address_ = 0;
   Descriptor socket_;

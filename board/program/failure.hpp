@@ -16,7 +16,7 @@ enum class Outcome : int {
   ACCELERATOR = 13,     // it stopped with an error, or ended with nonsense
   TIMEOUT = 14,         // it did not end in time
   IO = 15,              // a file cannot be read or written
-  BUSY = 16,            // it runs already, or its interrupt cannot be acknowledged
+  BUSY = 16,            // another process has it, it runs already, or its interrupt stays
   LOST_INTERRUPT = 17,  // it ended, but the interrupt did not come
   BROKEN = 18           // a register or the buffer does not hold what was written
 };
@@ -40,12 +40,15 @@ inline const char* name(Outcome outcome) {
 
 class Failure : public std::runtime_error {
  public:
-  Failure(Outcome outcome, const std::string& message)
-      : std::runtime_error(message), outcome_(outcome) {}
+  // `holder`: of BUSY, the process that has the device, where it has a number.
+  Failure(Outcome outcome, const std::string& message, int holder = 0)
+      : std::runtime_error(message), outcome_(outcome), holder_(holder) {}
   Outcome outcome() const { return outcome_; }
+  int holder() const { return holder_; }
 
  private:
   Outcome outcome_;
+  int holder_;
 };
 
 }  // namespace xlic_board

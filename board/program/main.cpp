@@ -38,12 +38,15 @@ Outcome work(const Arguments& arguments, Report& report, std::string& message) {
     const bool running = arguments.command == "run";
     const bool checking = arguments.command == "check";
     const Device device(arguments, running || checking);
+    // Nothing may answer at the registers yet: what is free can be configured.
+    if (arguments.command == "free") return Outcome::OK;
     identify(device, arguments, report);
     if (running) run(device, arguments, report);
     if (checking) check(device, report);
     return Outcome::OK;
   } catch (const Failure& failure) {
     message = failure.what();
+    report.holder = failure.holder();
     return failure.outcome();
   } catch (const std::exception& error) {
     message = error.what();  // out of memory

@@ -352,6 +352,7 @@ void write_json(Json& json, const Report& report, const Arguments& arguments) {
     json.close('}');
   }
   json.number("buffer_address", report.buffer_address).number("buffer_bytes", report.buffer_bytes);
+  if (report.holder != 0) json.number("holder", std::uint64_t(report.holder));
   if (!report.started) return;
   json.number("rests", report.rests ? 1 : 0);
   json.number("error", report.error).number("error_layer", report.error_layer);

@@ -39,6 +39,7 @@ struct Report {
   bool rests = true;  // idle: memory owes it no answers any more
   std::uint32_t error = 0, error_layer = 0, layers_done = 0, layers = 0;
   std::uint64_t program = 0;
+  int holder = 0;  // process that has the device
   std::vector<Repeat> repeats;
 };
 

@@ -12,7 +12,7 @@ set_multicycle_path 1 -hold -from [get_cells {core/u_window/y_first_reg* core/u_
 set_multicycle_path 2 -setup -from [get_cells {core/u_store/base_x_reg* core/u_control/layer_o_reg*}] -to [get_cells core/u_store/x_product_reg*]
 set_multicycle_path 1 -hold -from [get_cells {core/u_store/base_x_reg* core/u_control/layer_o_reg*}] -to [get_cells core/u_store/x_product_reg*]
 
-# run_control: the descriptor stands still from the first of CHECK's 8 cycles on; the products and
-# the two stages behind them are read in VERDICT.
-set_multicycle_path 2 -setup -from [get_cells core/u_control/layer_o_reg*] -to [get_cells {core/u_control/in_rows_reg* core/u_control/in_row_reg* core/u_control/out_rows_reg* core/u_control/out_row_reg*}]
-set_multicycle_path 1 -hold -from [get_cells core/u_control/layer_o_reg*] -to [get_cells {core/u_control/in_rows_reg* core/u_control/in_row_reg* core/u_control/out_rows_reg* core/u_control/out_row_reg*}]
+# layer_checker: the descriptor stands still from the first of CHECK's 8 cycles on; the products and
+# the two stages behind them are read in run_control's VERDICT.
+set_multicycle_path 2 -setup -from [get_cells core/u_control/layer_o_reg*] -to [get_cells {core/u_layer_checker/in_rows_reg* core/u_layer_checker/in_row_reg* core/u_layer_checker/out_rows_reg* core/u_layer_checker/out_row_reg*}]
+set_multicycle_path 1 -hold -from [get_cells core/u_control/layer_o_reg*] -to [get_cells {core/u_layer_checker/in_rows_reg* core/u_layer_checker/in_row_reg* core/u_layer_checker/out_rows_reg* core/u_layer_checker/out_row_reg*}]

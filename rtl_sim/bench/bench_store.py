@@ -83,7 +83,7 @@ class _Store:
         self.halves: list[Emission | None] = [None, None]
         self._reads: deque[tuple[int, int]] = deque()
         self._told = self._done = False
-        dut.emit_valid_i.value = dut.half_done_i.value = 0
+        dut.emit_valid_i.value = dut.half_done_i.value = dut.wait_i.value = 0
 
     def clear(self) -> None:
         self.waiting.clear()

@@ -7,7 +7,6 @@
 module sequencer_check
   import xlic_isa_pkg::*;
 #(
-  parameter int POF         = 4,
   parameter int POY         = 2,
   parameter int POX         = 8,
   parameter int INPUT_WORDS = 64,
@@ -29,15 +28,11 @@ module sequencer_check
   localparam int DRAIN = 4;  // cycles from the last step of a pass to its release: the drain has 8
 
   // ---- what stays: the layer and the tables
-  logic [15:0] pass_first, pass_count, tiles_y, tiles_x, slot_words;
-  logic [15:0] taps, params;
-  logic [31:0] weight_words;
+  logic [15:0] pass_first, pass_count, tiles_y, tiles_x;
   logic [31:0] tap_table [TAP_WORDS];
   logic [1023:0] layer;
   always_ff @(posedge clk_i) begin
-    {pass_first, pass_count, tiles_y, tiles_x, slot_words}
-      <= {pass_first, pass_count, tiles_y, tiles_x, slot_words};
-    {taps, params, weight_words} <= {taps, params, weight_words};
+    {pass_first, pass_count, tiles_y, tiles_x} <= {pass_first, pass_count, tiles_y, tiles_x};
   end
   always_comb begin
     layer = '0;
@@ -45,12 +40,10 @@ module sequencer_check
     layer[LAYER_PASS_COUNT_LSB +: 16] = pass_count;
     layer[LAYER_TILES_Y_LSB +: 16]    = tiles_y;
     layer[LAYER_TILES_X_LSB +: 16]    = tiles_x;
-    layer[LAYER_SLOT_WORDS_LSB +: 16] = slot_words;
-    assume (pass_count != 0 && tiles_y != 0 && tiles_x != 0);  // run_control refuses others
-    assume (taps <= TAP_WORDS);                                // program_loader refuses others
+    assume (pass_count != 0 && tiles_y != 0 && tiles_x != 0);  // layer_checker refuses others
   end
 
-  logic busy, error, pass_re, half_release, valid, first, last, gamma, read_half, drain_valid;
+  logic busy, pass_re, half_release, valid, first, last, gamma, read_half, drain_valid;
   logic wait_load, wait_weight, wait_store;
   logic [15:0] pass_addr, tap_addr;
   logic [IW-1:0] word;
@@ -60,11 +53,10 @@ module sequencer_check
   logic [23:0] weight_addr, loaded;
   logic [92:0] drain;
   sequencer #(
-    .POF(POF), .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
   ) dut (
-    .clk_i, .rst_i, .start_i, .layer_i(layer), .taps_i(32'(taps)), .params_i(32'(params)),
-    .weight_words_i(weight_words), .busy_o(busy), .error_o(error),
-    .pass_re_o(pass_re), .pass_addr_o(pass_addr), .pass_i, .tap_addr_o(tap_addr),
+    .clk_i, .rst_i, .start_i, .layer_i(layer), .busy_o(busy), .pass_re_o(pass_re),
+    .pass_addr_o(pass_addr), .pass_i, .tap_addr_o(tap_addr),
     .tap_i(tap_table[tap_addr[TW-1:0]]), .half_full_i(half_full), .half_release_o(half_release),
     .weights_loaded_i(loaded), .held_i, .released_i, .valid_o(valid), .first_o(first),
     .last_o(last), .gamma_o(gamma), .word_o(word), .dy_o(dy), .dx_o(dx), .skew_o(skew),
@@ -96,7 +88,8 @@ module sequencer_check
   always_comb begin
     assume (rst_i == !started);
     if (start_i) assume (!busy && !rst_i && started);
-    assume (loaded < 24'hFFFF00 && holds < 17'hFFFF);  // no wrap
+    // No wrap: of the design's limits, and of the channels that pass_checker lets be held.
+    assume (loaded < 24'hFFFF00 && holds < 17'hFFFF);
     if (released_i) assume (undrained && draining >= DRAIN);
   end
 
@@ -132,13 +125,16 @@ module sequencer_check
     if (start_i) {p, tile_y, tile_x, over} <= '0;
     if (rst_i) {passes, fetched} <= '0;
   end
-  // A tile is released by a pass that reads it.
-  always_comb begin
-    if (fetched && pass_i[PASS_TILE_END_LSB]) assume (!pass_i[PASS_GAMMA_LSB]);
-  end
+  // What pass_checker refuses: a pass without steps; a tile released by a pass that does not read it.
+  function automatic logic runs(input logic [127:0] record);
+    return record[PASS_COUNT_LSB +: 16] != 0
+      && (record[PASS_GAMMA_LSB] ? !record[PASS_TILE_END_LSB]
+                                 : record[PASS_TAP_COUNT_LSB +: 16] != 0);
+  endfunction
+  always_comb if (fetched) assume (runs(pass_i));
 
   // ---- the current pass: its steps
-  logic is_gamma, bad;
+  logic is_gamma;
   logic [15:0] count, tap_first, tap_count, n_param, n_channel, t, c, at_word;
   logic [23:0] base, step;
   logic [2:0] to;
@@ -155,18 +151,6 @@ module sequencer_check
   assign at_word   = tap[TAP_OFFSET_LSB +: TAP_OFFSET_BITS] + c;
   assign issued    = dut.issue;
   assign ends      = t + 1'b1 == tap_count && c + 1'b1 == count;
-  always_comb begin
-    case (to)
-      DEST_HOLD, DEST_OUT_I16, DEST_OUT_U8: bad = is_gamma;
-      DEST_OUT_GDN, DEST_OUT_IGDN:          bad = !is_gamma;
-      default:                              bad = 1'b1;
-    endcase
-    if (count == 0 || tap_count == 0) bad = 1'b1;
-    if (is_gamma && count > CHANNELS) bad = 1'b1;
-    if (!is_gamma && 32'(tap_first) + 32'(tap_count) > 32'(taps)) bad = 1'b1;
-    if (32'(n_param) + POF > 32'(params)) bad = 1'b1;
-    if (to != DEST_OUT_U8 && 32'(n_channel) + POF > CHANNELS) bad = 1'b1;
-  end
   // What the step that is issued must look like a cycle later.
   logic want, want_first, want_last, want_gamma, want_half, want_full;
   logic [15:0] want_word, want_channel;
@@ -222,7 +206,7 @@ module sequencer_check
   assign ended = was_busy && !busy;
   always_ff @(posedge clk_i) begin
     was_busy <= busy && !rst_i;
-    quiet <= !busy || issued || wait_load || wait_weight || wait_store || error ? '0 : quiet + 1'b1;
+    quiet <= !busy || issued || wait_load || wait_weight || wait_store ? '0 : quiet + 1'b1;
     if (rst_i) quiet <= '0;
   end
 
@@ -244,15 +228,9 @@ module sequencer_check
     end
     drain_exact: assert (drain_valid == (want && want_last));
     if (drain_valid) drain_record: assert (drain == want_drain);
-    if (issued) not_bad: assert (!bad);
     if (issued && ends) one_undrained: assert (!undrained || released_i);
     if (half_release) released_full: assert (half_full[release_half]);
     if (half_release) released_read: assert (!reads[0][release_half] && !reads[1][release_half]);
-    // A pass that cannot be run is told, before any of its steps; so is a step outside.
-    if (passes != 0 && bad) bad_told: assert (error);
-    if (issued && 32'(24'(base + step)) >= weight_words) outside_told: assert (error);
-    if (issued && !is_gamma && (at_word >= slot_words || tap[TAP_DY_LSB +: 2] == 3
-                                || tap[TAP_DX_LSB +: 2] == 3)) tap_told: assert (error);
     // The end, and the way there.
     if (!busy) idle_empty: assert (passes == 0 && !fetched && !pass_re);
     prompt: assert (quiet <= 3);
@@ -262,7 +240,6 @@ module sequencer_check
     c_gamma: cover (valid && gamma && last && want_channel == 1);
     c_taps: cover (valid && last && want_channel == 1 && want_weight == base + 3);
     c_tile: cover (half_release && release_half);
-    c_bad: cover (error && bad);
   end
   // ---- invariants
   always_comb if (started) begin
@@ -281,7 +258,6 @@ module sequencer_check
                       == (dut.active ? following : current));
     end
     if (dut.active) begin
-      i_good: assert (!bad);
       i_loop: assert (dut.channel == c && dut.taps_left == 16'(tap_count - t) && t < tap_count
                       && c < count && dut.first == (t == 0 && c == 0));
       i_weight: assert (dut.weight == 24'(base + step));
@@ -299,12 +275,8 @@ module sequencer_check
                                     && dut.dy == tap[TAP_DY_LSB +: 2]
                                     && dut.dx == tap[TAP_DX_LSB +: 2]);
     end else i_start: assert (c == 0 && t == 0 && step == 0);
-    if (passes != 0 && current.record[PASS_TILE_END_LSB]) begin
-      i_current: assert (!current.record[PASS_GAMMA_LSB]);
-    end
-    if (passes == 2 && following.record[PASS_TILE_END_LSB]) begin
-      i_following: assert (!following.record[PASS_GAMMA_LSB]);
-    end
+    if (passes != 0) i_current: assert (runs(current.record));
+    if (passes == 2) i_following: assert (runs(following.record));
     i_quiet: assert (quiet <= (dut.active ? 3 : dut.next_valid ? 2 : 4'(fetched || !busy)));
     i_drain: assert (dut.undrained == undrained);
     i_holds: assert (dut.held == holds[15:0] && holds < 17'h10000);

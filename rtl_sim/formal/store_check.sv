@@ -19,6 +19,7 @@ module store_check
   input wire logic [1:0]   phase_y_i,
   input wire logic [1:0]   phase_x_i,
   input wire logic         done_i,
+  input wire logic         wait_i,
   input wire logic [127:0] data_i,
   input wire logic         req_ready_i,
   input wire logic         beat_ready_i
@@ -53,8 +54,7 @@ module store_check
     layer[LAYER_OUT_CHANNELS_LSB +: 7]  = channels;
     layer[LAYER_OUT_U8_LSB]             = u8;
     layer[LAYER_OUT_MERGE_LSB]          = merge;
-    // run_control refuses zeros; the compiler sets out_merge only where columns lie side by side,
-    // and does not store more than there is.
+    // layer_checker refuses others.
     assume (run != 0 && row_mul != 0 && col_mul != 0 && subrows != 0);
     if (merge) assume (5'(px_pitch) * 5'(col_mul) == 5'(run));
     assume (6'(subrows) * 6'(steps) <= 6'(1 << GW));
@@ -70,7 +70,7 @@ module store_check
   assign emit = {20'(grid_y_i), 20'(grid_x_i), 8'(phase_y_i), 8'(phase_x_i)};
   store #(.POY(POY), .POX(POX), .CHANNELS(CHANNELS)) dut (
     .clk_i, .rst_i, .layer_i(layer), .emit_valid_i(emit_i), .emit_i(emit), .half_done_i(done_i),
-    .half_freed_o(half_freed), .idle_o(idle), .re_o(re), .half_o(half), .group_o(group),
+    .half_freed_o(half_freed), .wait_i, .idle_o(idle), .re_o(re), .half_o(half), .group_o(group),
     .row_o(row), .position_o(position), .data_i, .req_valid_o(req_valid), .req_ready_i,
     .req_offset_o(req_offset), .req_beats_o(req_beats), .beat_valid_o(beat_valid), .beat_ready_i,
     .beat_o(beat)
@@ -266,7 +266,7 @@ module store_check
     end
     // A half is freed when all its rows were handed on and read.
     if (half_freed) freed: assert (busy && oy == POY && unread == 0);
-    if (begins) begun: assert (!busy && told != 0 && complete != 0);
+    if (begins) begun: assert (!busy && told != 0 && complete != 0 && !wait_i);
     // Beats.
     pushed: assert (dut.beat_push == push);
     if (push) push_exact: assert (dut.u_beats.data_i == packet && dut.u_beats.ready_o);

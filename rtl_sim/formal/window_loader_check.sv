@@ -2,7 +2,7 @@
 // the map; every beat requested is used up by the pixels it holds; every word of the window is written
 // once, where docs/accelerator.md puts it and below INPUT_WORDS, with its value or zero; a half is
 // written only while it is not full. The layer is any of small numbers (its fields are as narrow as
-// the registers below) that run_control lets pass; stalls are free.
+// the registers below) that layer_checker lets pass; stalls are free.
 `default_nettype none
 
 module window_loader_check
@@ -62,7 +62,7 @@ module window_loader_check
     layer[LAYER_CORE_Y_LSB +: 2]       = core_y;
     layer[LAYER_CORE_X_LSB +: 2]       = core_x;
     layer[LAYER_IN_PARAMS_LSB +: 4]    = in_params;
-    // What run_control refuses.
+    // layer_checker refuses others.
     assume (format != 3 && height != 0 && width != 0 && rows != 0 && cols != 0 && stride != 0);
     assume (blocks != 0 && phase_blocks != 0 && tiles_y != 0 && tiles_x != 0);
     assume (8'(rows) <= 2 * POY * 8'(stride) && 8'(cols) <= (POX + 2) * 8'(stride));

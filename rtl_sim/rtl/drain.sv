@@ -281,13 +281,14 @@ module drain
   assign norm_clips   = norm_clipped & counted[4] & {POX{to_normal}};
   assign result_clips = normal_clipped & {POX{normal_valid}};
 
-  // A skipped last lane has no row to carry the end of the emission: the end follows behind. The
-  // emissions of a layer all end alike, so two ends cannot meet.
-  logic lone_done;
+  // A skipped last lane has no row to carry the end of the emission: the end follows behind, a cycle
+  // later still where it would meet that of the next emission.
+  logic lone_done, row_done, late_done;
   logic [31:0] lone_delay;
   assign lone_done = done[4] && !valid[4];
+  assign row_done  = (normal_valid && normal_last) || (to_output && done[4]);
   assign busy_o = state != IDLE || pass_valid_i || valid != 0 || normal_busy != 0
-               || lone_delay != 0;
+               || lone_delay != 0 || late_done;
 
   always_ff @(posedge clk_i) begin
     normal_busy   <= normal_busy + 5'(to_normal) - 5'(normal_valid);
@@ -297,7 +298,8 @@ module drain
     out_row_o     <= normal_valid ? normal_row : row[4];
     out_data_o    <= normal_valid ? normal_y : value;
     lone_delay    <= {lone_delay[30:0], lone_done};
-    out_last_o    <= (normal_valid && normal_last) || (to_output && done[4]) || lone_delay[31];
+    late_done     <= row_done && (lone_delay[31] || late_done);
+    out_last_o    <= row_done || lone_delay[31] || late_done;
     conv_saturations_o       <= '0;
     activation_saturations_o <= '0;
     if (to_hold || to_output) conv_saturations_o <= 6'($countones(conv_clips));
@@ -310,6 +312,7 @@ module drain
       out_we_o                 <= 1'b0;
       out_last_o               <= 1'b0;
       lone_delay               <= '0;
+      late_done                <= 1'b0;
       conv_saturations_o       <= '0;
       activation_saturations_o <= '0;
     end

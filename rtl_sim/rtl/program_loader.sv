@@ -18,6 +18,7 @@ module program_loader
   input  wire logic         rst_i,
   input  wire logic         start_i,
   input  wire logic [31:0]  program_i,  // offset in beats
+  input  wire logic [31:0]  window_i,   // beats
 
   output logic              req_valid_o,
   input  wire logic         req_ready_i,
@@ -42,6 +43,7 @@ module program_loader
   output logic [31:0]       params_o,
   output logic [31:0]       weight_words_o,
   output logic [63:0]       identity_o,
+  output logic [33:0]       end_o,      // beat behind the last
   output logic              tables_ok_o,
   output logic              done_o,
   output logic              error_o,  // one cycle
@@ -99,6 +101,7 @@ module program_loader
     tap_we_o    <= 1'b0;
     param_we_o  <= 1'b0;
     weight_we_o <= 1'b0;
+    end_o <= 34'(program_i) + 34'(HEADER_BEATS) + 34'(tables_beats) + 34'(weight_beats);
     if (take) begin
       table_data_o <= data_i;
       table_addr_o <= beat[15:0];
@@ -170,6 +173,12 @@ module program_loader
           beat    <= '0;
           section <= section + 1'b1;
           if (section == 2'd3) state <= TABLES_CHECK;
+        end
+        // Before anything else is found wrong with it.
+        if (end_o > 34'(window_i)) begin
+          error_o      <= 1'b1;
+          error_code_o <= ERR_WINDOW;
+          state        <= IDLE;
         end
       end
       TABLES_CHECK: begin

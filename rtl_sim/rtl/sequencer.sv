@@ -1,13 +1,13 @@
 // Walks a layer's tiles, passes, taps and channels and issues one step of the array per cycle.
 // A step waits for the tile's window, for its weight, for the held channel (γ passes), and, where it
-// is the last of a pass, for the sums before it to be drained. No cycle is lost between passes of
+// is the last of a pass, for the sums before it to be drained. Passes are those of a table that
+// pass_checker lets pass, or their results are not stored. No cycle is lost between passes of
 // 4 cycles or more.
 `default_nettype none
 
 module sequencer
   import xlic_isa_pkg::*;
 #(
-  parameter int POF         = 16,
   parameter int POY         = 4,
   parameter int POX         = 16,
   parameter int INPUT_WORDS = 1024,
@@ -17,11 +17,7 @@ module sequencer
   input  wire logic                           rst_i,
   input  wire logic                           start_i,
   input  wire logic [1023:0]                  layer_i,
-  input  wire logic [31:0]                    taps_i,          // of the program
-  input  wire logic [31:0]                    params_i,
-  input  wire logic [31:0]                    weight_words_i,
   output logic                                busy_o,          // steps remain to be issued
-  output logic                                error_o,         // a pass that cannot be run (one cycle)
   // Pass table, a cycle after the address; tap table, in the same cycle.
   output logic                                pass_re_o,
   output logic [15:0]                         pass_addr_o,
@@ -57,15 +53,14 @@ module sequencer
   localparam int IW = $clog2(INPUT_WORDS);
   localparam int CW = $clog2(CHANNELS);
 
-  logic [15:0] pass_first, pass_count, tiles_y, tiles_x, slot_words;
+  logic [15:0] pass_first, pass_count, tiles_y, tiles_x;
   assign pass_first = layer_i[LAYER_PASS_FIRST_LSB +: LAYER_PASS_FIRST_BITS];
   assign pass_count = layer_i[LAYER_PASS_COUNT_LSB +: LAYER_PASS_COUNT_BITS];
-  assign slot_words = layer_i[LAYER_SLOT_WORDS_LSB +: LAYER_SLOT_WORDS_BITS];
   assign tiles_y    = layer_i[LAYER_TILES_Y_LSB +: LAYER_TILES_Y_BITS];
   assign tiles_x    = layer_i[LAYER_TILES_X_LSB +: LAYER_TILES_X_BITS];
 
   // ---- fetching pass records ahead
-  logic running, fetched_all, fetching, next_valid, take, record_bad, finished;
+  logic running, fetched_all, fetching, next_valid, take, finished;
   logic [15:0] index, tile_y, tile_x;
   logic [19:0] fetch_grid_y, fetch_grid_x, next_grid_y, next_grid_x;
   logic [127:0] next;
@@ -82,12 +77,6 @@ module sequencer
   assign n_param     = next[PASS_PARAM_BASE_LSB +: PASS_PARAM_BASE_BITS];
   assign n_to        = next[PASS_DESTINATION_LSB +: PASS_DESTINATION_BITS];
   assign n_gamma     = next[PASS_GAMMA_LSB];
-  assign record_bad  = n_count == 0
-    || (n_gamma ? n_count > 16'(CHANNELS)
-                : n_tap_count == 0 || 17'(n_tap_first) + 17'(n_tap_count) > 17'(taps_i))
-    || 17'(n_param) + 17'(POF) > 17'(params_i)
-    || (n_to != DEST_OUT_U8 && 17'(n_channel) + 17'(POF) > 17'(CHANNELS))
-    || n_to > DEST_OUT_IGDN || n_gamma != (n_to >= DEST_OUT_GDN);
 
   always_ff @(posedge clk_i) begin
     fetching <= pass_re_o;
@@ -137,15 +126,12 @@ module sequencer
   logic [23:0] weight;
   logic [1:0] dy, dx;
   logic first, last, last_channel, issue, half;
-  logic undrained, hold_missing, weight_missing, window_missing, drain_missing, weight_outside;
-  logic tap_outside;
+  logic undrained, hold_missing, weight_missing, window_missing, drain_missing;
 
   assign last_channel   = channel + 1'b1 == count;
   assign last           = last_channel && taps_left == 16'd1;
   assign window_missing = !gamma && !half_full_i[half];
   assign weight_missing = weight >= weights_loaded_i;
-  assign weight_outside = active && 32'(weight) >= weight_words_i;
-  assign tap_outside    = active && !gamma && (word >= slot_words || dy == 2'd3 || dx == 2'd3);
   assign hold_missing   = gamma && channel >= held;
   assign drain_missing  = last && undrained && !released_i;
   assign issue          = active && !window_missing && !weight_missing && !hold_missing
@@ -154,9 +140,8 @@ module sequencer
   assign wait_weight_o  = active && !window_missing && weight_missing;
   assign wait_store_o   = active && !window_missing && !weight_missing
                         && (hold_missing || drain_missing);
-  assign take           = next_valid && !record_bad && (!active || (issue && last));
+  assign take           = next_valid && (!active || (issue && last));
   assign tap_addr_o     = take ? n_tap_first : tap_index + 1'b1;
-  assign error_o        = (next_valid && record_bad) || weight_outside || tap_outside;
   assign finished       = fetched_all && !fetching && !next_valid && !active;
   assign busy_o         = running;
 

@@ -18,6 +18,7 @@ module store
   input  wire logic [55:0]                 emit_i,
   input  wire logic                        half_done_i,   // one more half is complete (pulse)
   output logic                             half_freed_o,  // one more half has been read (pulse)
+  input  wire logic                        wait_i,        // begin with no half
   output logic                             idle_o,
   // Output buffer.
   output logic                             re_o,
@@ -82,7 +83,7 @@ module store
     .base_i(base_x), .step_i(col_mul), .limit_i(out_width), .ok_o(col_ok));
   assign row_inside  = $unsigned(y) < {2'b0, out_height};
   assign last_subrow = subrow + 1'b1 == subrows;
-  assign emit_pop    = state == WAIT && emit_valid && complete != 0;
+  assign emit_pop    = state == WAIT && emit_valid && complete != 0 && !wait_i;
   assign hand        = state == HAND && requests_free && data_free;
   assign half_freed_o = state == DRAIN && data_free;
 

@@ -120,6 +120,12 @@ module xlic_accel
   localparam int CW = $clog2(CHANNELS);
   localparam int RW = $clog2(POY);
 
+  parameter_check #(
+    .POF(POF), .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .WEIGHT_WORDS(WEIGHT_WORDS),
+    .PARAM_WORDS(PARAM_WORDS), .PASS_WORDS(PASS_WORDS), .TAP_WORDS(TAP_WORDS),
+    .CHANNELS(CHANNELS)
+  ) u_parameters ();
+
   logic clk, rst;
   assign clk = ap_clk;
   always_ff @(posedge ap_clk) rst <= !ap_rst_n;
@@ -253,11 +259,13 @@ module xlic_accel
   logic [127:0] table_data;
   logic [15:0] table_addr;
   logic [31:0] layers, passes, taps, params, weight_words;
+  logic [33:0] program_end;
   program_loader #(
     .POF(POF), .POY(POY), .POX(POX), .WEIGHT_WORDS(WEIGHT_WORDS), .PARAM_WORDS(PARAM_WORDS),
     .PASS_WORDS(PASS_WORDS), .TAP_WORDS(TAP_WORDS)
   ) u_loader (
     .clk_i(clk), .rst_i(unit_rst), .start_i(unit_start), .program_i(program_offset),
+    .window_i(window), .end_o(program_end),
     .req_valid_o(program_req_valid), .req_ready_i(program_req_ready),
     .req_offset_o(program_req_offset), .req_beats_o(program_req_beats),
     .data_valid_i(program_valid), .data_ready_o(program_ready), .data_i(program_data),
@@ -311,25 +319,24 @@ module xlic_accel
   end
 
   // ---- control
-  logic layer_start, layer_idle, pass_error, input_saturation;
+  logic layer_start, layer_idle, layer_bad, layer_outside, layer_tables, checking;
+  logic pass_error, input_saturation;
   logic step_valid, wait_load, wait_weight, wait_store;
   logic [1023:0] layer;
   logic [5:0] conv_saturations, activation_saturations;
-  logic load_done, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting;
+  logic load_done, fill_we, sequencer_busy, drain_busy, drain_pending, store_idle, drain_waiting;
   // The layer has come to rest: steps, drain and memory.
-  assign layer_idle = load_done && !sequencer_busy && !drain_busy && !drain_pending && store_idle
-                   && maps_idle;
-  run_control #(
-    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
-  ) u_control (
+  assign layer_idle = !checking && load_done && !sequencer_busy && !drain_busy && !drain_pending
+                   && store_idle && maps_idle;
+  run_control u_control (
     .clk_i(clk), .rst_i(rst), .start_i(start), .busy_o(busy), .done_o(done), .ready_o(ready),
     .unit_rst_o(unit_rst), .unit_start_o(unit_start), .flush_o(flush),
-    .ports_idle_i(ports_idle), .progress_i(step_valid || ports_moved),
-    .window_i(window),
-    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers), .passes_i(passes),
-    .params_i(params),
+    .ports_idle_i(ports_idle),
+    .progress_i(step_valid || fill_we || (checking && !pass_error) || ports_moved),
+    .tables_ok_i(tables_ok), .loaded_i(loaded), .layers_i(layers),
     .layer_we_i(layer_we), .layer_waddr_i(table_addr[5:0]), .layer_wdata_i(table_data),
     .layer_o(layer), .layer_start_o(layer_start), .layer_idle_i(layer_idle),
+    .layer_bad_i(layer_bad), .layer_outside_i(layer_outside), .layer_tables_i(layer_tables),
     .loader_error_i(loader_error), .loader_code_i(loader_code), .pass_error_i(pass_error),
     .window_error_i(window_error), .read_error_i(read_error), .write_error_i(write_error),
     .active_i(step_valid), .wait_load_i(wait_load), .wait_weight_i(wait_weight),
@@ -340,8 +347,25 @@ module xlic_accel
     .cycles_o(cycles), .counter_addr_i(counter_addr), .counter_o(counter)
   );
 
+  layer_checker #(
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+  ) u_layer_checker (
+    .clk_i(clk), .layer_i(layer), .window_i(window), .program_i(program_offset),
+    .program_end_i(program_end), .passes_i(passes), .params_i(params),
+    .bad_o(layer_bad), .outside_o(layer_outside), .tables_o(layer_tables)
+  );
+  pass_checker #(
+    .POF(POF), .POY(POY), .POX(POX), .PARAM_WORDS(PARAM_WORDS), .PASS_WORDS(PASS_WORDS),
+    .TAP_WORDS(TAP_WORDS), .CHANNELS(CHANNELS)
+  ) u_pass_checker (
+    .clk_i(clk), .rst_i(unit_rst), .pass_we_i(pass_we), .tap_we_i(tap_we), .param_we_i(param_we),
+    .table_addr_i(table_addr), .table_data_i(table_data),
+    .taps_i(taps), .params_i(params), .weight_words_i(weight_words),
+    .start_i(layer_start), .layer_i(layer), .busy_o(checking), .error_o(pass_error)
+  );
+
   // ---- input
-  logic fill_we, fill_half, half_release;
+  logic fill_half, half_release;
   logic [1:0] half_full;
   logic [RW-1:0] fill_bank;
   logic [IW-1:0] fill_addr;
@@ -369,11 +393,10 @@ module xlic_accel
   logic [23:0] weight_addr, weights_loaded;
   logic [92:0] pass_done;
   sequencer #(
-    .POF(POF), .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
+    .POY(POY), .POX(POX), .INPUT_WORDS(INPUT_WORDS), .CHANNELS(CHANNELS)
   ) u_sequencer (
     .clk_i(clk), .rst_i(unit_rst), .start_i(layer_start), .layer_i(layer),
-    .taps_i(taps), .params_i(params), .weight_words_i(weight_words),
-    .busy_o(sequencer_busy), .error_o(pass_error),
+    .busy_o(sequencer_busy),
     .pass_re_o(pass_re), .pass_addr_o(pass_addr), .pass_i(pass_record),
     .tap_addr_o(tap_addr), .tap_i(tap),
     .half_full_i(half_full), .half_release_o(half_release),
@@ -496,7 +519,7 @@ module xlic_accel
   store #(.POY(POY), .POX(POX), .CHANNELS(CHANNELS)) u_store (
     .clk_i(clk), .rst_i(unit_rst), .layer_i(layer),
     .emit_valid_i(emit_valid), .emit_i(emit), .half_done_i(out_last),
-    .half_freed_o(half_freed), .idle_o(store_idle),
+    .half_freed_o(half_freed), .wait_i(checking), .idle_o(store_idle),
     .re_o(store_re), .half_o(store_half), .group_o(store_group), .row_o(store_row),
     .position_o(store_position), .data_i(store_data),
     .req_valid_o(out_req_valid), .req_ready_i(out_req_ready), .req_offset_o(out_req_offset),

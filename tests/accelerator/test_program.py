@@ -209,7 +209,7 @@ FAULTS = [
     ("layers", 0, "in_height", (1 << 20) - 1, ErrorCode.WINDOW, "beats of window to read"),
     ("layers", 0, "out_offset", (1 << 32) - 1, ErrorCode.WINDOW, "beats of window to write"),
     ("layers", 3, "out_row_pitch", (1 << 32) - 1, ErrorCode.WINDOW, "beats of window to write"),
-    ("layers", 3, "out_run", 60000, ErrorCode.WINDOW, "beats of window to write"),
+    ("layers", 3, "out_run", 60000, ErrorCode.LAYER, "blocks of stored channels"),
     ("passes", 0, "count", 0, ErrorCode.PASS, "a pass counts 0 channels"),
     ("passes", 0, "count", 9, ErrorCode.PASS, "9 words of a slot are needed, there are 8"),
     ("passes", 0, "tap_count", 0, ErrorCode.PASS, "a convolution pass has 0 taps"),
@@ -242,7 +242,7 @@ class TestDescriptors:
     def test_of_gamma_passes_hold_no_more_channels_than_the_design(self, compiled):
         index = next(i for i, entry in enumerate(compiled.program.passes) if entry.gamma)
         data = with_fields(compiled.program, "passes", index, count=257)
-        assert "257 held channels" in str(refusal(data))
+        assert "a γ pass takes 257 channels, 6 are held" in str(refusal(data))
 
     def test_of_pictures_have_one_block(self):
         program = compile_transform(random_model(1, 5), "encode", (9, 9), SMALL).program

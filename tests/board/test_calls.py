@@ -20,9 +20,11 @@ ANSWER = '{"outcome": "ok", "message": "fine", "buffer_bytes": 5}'
 @pytest.fixture
 def caller(tmp_path):
     shell, folder = LocalShell(), str(tmp_path / "board")
-    lease = Lease(shell, folder, LeaseSettings(60, 0, "alice"))
+    settings = LeaseSettings(60, 0, "alice", folder=str(tmp_path / "lease"))
+    lease = Lease(shell, settings)
     lease.acquire()
-    return Caller(shell, Board("b", folder=folder), lease, Store(shell, folder, lease.guard))
+    board = Board("b", folder=folder, lease=settings)
+    return Caller(shell, board, lease, Store(shell, folder, lease.guard))
 
 
 def call(caller, kind, words, folder):
@@ -30,7 +32,7 @@ def call(caller, kind, words, folder):
 
 
 def lose(caller, tmp_path):
-    folder = tmp_path / "board/lease"
+    folder = tmp_path / "lease"
     (folder / f"lease.{caller.lease.number + 1}").write_text("token=another\n")
 
 
@@ -45,6 +47,20 @@ def test_a_long_call_leaves_its_result_in_its_folder(caller):
     assert caller.run(words, folder, limit()).message == "fine"
     caller.clean(folder, limit())
     assert caller.shell.run(f"ls -d {folder}", limit()).status != 0
+
+
+def test_until_the_end_of_a_run_is_seen_nobody_knows_what_is_loaded(caller, tmp_path):
+    marker = tmp_path / "lease/bitstream"
+    marker.write_text("what is loaded")
+    folder = caller.new_folder()
+    look = f"[ -e {marker} ] && echo known >&2; echo '{ANSWER}' > {folder}/result.json"
+    words = ["sh", "-c", f"{look}; exit 15"]
+    with pytest.raises(InfrastructureError) as caught:
+        caller.run(words, folder, limit())
+    assert "known" not in str(caught.value)
+    assert not marker.exists(), "nobody has seen its end"
+    caller.clean(folder, limit())
+    assert marker.read_text() == "what is loaded"
 
 
 @pytest.mark.parametrize("kind", ["ask", "run"])

@@ -54,7 +54,10 @@ class ScriptedRung:
         counters = tuple(LayerCounters(*[1] * 8) for _ in compiled(transform).layers)
         repeat = Repeat(0.1, 10, True, 0, counters, (what,))
         self.last = BoardRun(Execution(10, counters), (repeat,), {}, ())
-        return Run(output, run.tensors)
+        saturations = {**run.saturations}
+        if what == "miscounts":
+            saturations[next(iter(saturations))] += 1
+        return Run(output, run.tensors, saturations)
 
 
 def compare(*script, transforms=("encode",)):
@@ -71,6 +74,17 @@ def test_a_mismatch_is_labelled():
     (result,) = compare("wrong", "right", "wrong", "right")
     assert (result.equal, result.different) == (False, 1)
     assert result.repeatability is Repeatability.INTERMITTENT
+
+
+def test_other_counts_of_clipped_elements_are_a_mismatch():
+    (result,) = compare(*["miscounts"] * 4)
+    assert (result.equal, result.different) == (False, 0)
+    assert result.repeatability is Repeatability.DETERMINISTIC
+    ((name, (found, expected)),) = result.miscounted.items()
+    assert found == expected + 1
+    assert result.first_wrong == name
+    assert f"counts {found} saturations of {name}, the simulation {expected}" in str(result)
+    assert result.as_dict(1e6)["miscounted"] == {name: {"found": found, "simulation": expected}}
 
 
 def test_a_mismatch_stays_one_where_it_cannot_be_run_again():
@@ -114,7 +128,8 @@ def test_the_command_ends_with_the_status_of_a_mismatch(monkeypatch, tmp_path):
     wrong = compare(*["wrong"] * 4)
     monkeypatch.setattr(BoardComparison, "run", lambda *_: wrong)
     path = str(tmp_path / "out.json")
-    words = ["run", "--host", "b", "--image", str(photo_path("coffee")), "--json", path]
+    words = ["run", "--host", "b", "--image", str(photo_path("coffee")), "--no-limits"]
+    words += ["--json", path]
     error = CliRunner().invoke(board, words).exception
     assert isinstance(error, MismatchError)
     assert error.exit_status == ExitStatus.MISMATCH

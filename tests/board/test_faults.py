@@ -26,7 +26,7 @@ from xlic.board.errors import (
     LostInterruptError,
     TransferError,
 )
-from xlic.board.lease import Lease
+from xlic.board.lease import Lease, read_holder
 from xlic.board.policy import Repeatability
 from xlic.board.ssh import Link
 
@@ -176,8 +176,18 @@ def test_full_disk(board, virtual_board):
             encode(session)
 
 
+def test_full_disk_for_longer_than_a_lease_lives_unrenewed(board, virtual_board):
+    brief = replace(board, lease=replace(board.lease, expiry=8))
+    with open_session(brief, logic="hls", say=print) as session:
+        with virtual_board.faults.full_disk(), Link(board) as link:
+            time.sleep(12)
+            assert not read_holder(link, board.lease.folder).stale
+        encode(session)
+        assert session.failures == []
+
+
 def test_full_disk_before_the_lease(board, virtual_board):
-    virtual_board.service("rm -rf /tmp/xlic")
+    virtual_board.service("rm -rf /tmp/xlic /tmp/xlic-lease")
     with (
         virtual_board.faults.full_disk(),
         within(BOOT_ONCE),
@@ -188,7 +198,7 @@ def test_full_disk_before_the_lease(board, virtual_board):
 
 
 def test_full_disk_for_the_bitstream(board, virtual_board):
-    virtual_board.service("rm -f /lib/firmware/xlic-* /tmp/xlic/bitstream")
+    virtual_board.service("rm -f /lib/firmware/xlic-* /tmp/xlic-lease/bitstream")
     with (
         virtual_board.faults.full_disk("/"),
         within(BOOT_ONCE),
@@ -272,11 +282,11 @@ def test_a_board_without_comforts_works(board, virtual_board, fault):
 def test_a_lease_of_a_dead_owner_is_taken_over_and_that_is_told(board):
     said = []
     with Link(board) as link:
-        Lease(link, board.folder, LeaseSettings(expiry=2, owner="dead", wait=0)).acquire()
+        Lease(link, LeaseSettings(expiry=2, owner="dead", wait=0)).acquire()
         waiting = replace(board, lease=replace(board.lease, wait=20))
         with within(30), open_session(waiting, logic="hls", say=said.append) as session:
             encode(session)
-        assert "log" in link.run(f"ls {board.folder}/lease", limit()).output
+        assert "log" in link.run(f"ls {board.lease.folder}", limit()).output
     assert any("waiting for the board, held by dead@" in line for line in said)
     assert any("took over the board from dead@" in line for line in said)
 

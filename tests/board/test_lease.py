@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.board.local import LocalShell, limit
 from xlic.board.config import LeaseSettings
+from xlic.board.deadline import Deadline
 from xlic.board.errors import HostKeyError, InfrastructureError, LeaseError, LeaseLostError
-from xlic.board.lease import (
+from xlic.board.lease import Lease, moment, read_holder
+from xlic.board.lease_scripts import (
     HELD_STATUS,
     OURS_STATUS,
+    TICKET_EXPIRY,
     UNKNOWN_STATUS,
-    Lease,
-    moment,
-    read_holder,
 )
 from xlic.board.shell import LEASE_LOST_STATUS
 from xlic.errors import InputError
@@ -40,9 +42,9 @@ class Bench:
     def at(self, seconds: int) -> None:
         self._clock.write_text(f"{seconds}\n")
 
-    def lease(self, owner: str = "alice", expiry: float = 60) -> Lease:
-        settings = LeaseSettings(expiry, 0, owner, "a test")
-        return Lease(LocalShell(), str(self.folder), settings, self.said.append, self.clock)
+    def lease(self, owner: str = "alice", expiry: float = 60, wait: float = 0) -> Lease:
+        settings = LeaseSettings(expiry, wait, owner, "a test", str(self.folder))
+        return Lease(LocalShell(), settings, self.said.append, self.clock)
 
     def holder(self):
         return read_holder(LocalShell(), str(self.folder), self.clock)
@@ -90,7 +92,7 @@ def test_heartbeats_keep_it_and_their_absence_loses_it(bench):
     assert bench.holder().stale
     second.acquire()
     assert "took over the board from alice" in bench.said[-1]
-    assert "reclaimed from" in (bench.folder / "lease/log").read_text()
+    assert "reclaimed from" in (bench.folder / "log").read_text()
     with pytest.raises(LeaseLostError):
         first.renew()
     with pytest.raises(LeaseLostError):
@@ -110,7 +112,7 @@ def test_one_that_was_late_but_not_replaced_goes_on(bench):
 def test_a_lease_of_before_a_restart_is_stale(bench):
     lease = bench.lease()
     lease.acquire()
-    file = bench.folder / f"lease/lease.{lease.number}"
+    file = bench.folder / f"lease.{lease.number}"
     file.write_text(file.read_text().replace("boot=", "boot=earlier-"))
     bench.at(3)
     bench.lease("bob").acquire()
@@ -171,7 +173,7 @@ def test_without_the_board_it_is_held_to_be_lost_after_its_expiry(bench, monkeyp
     lease.acquire()
     now = moment()
     monkeypatch.setattr("xlic.board.lease.moment", lambda: now + 61)
-    with pytest.raises(LeaseLostError, match="could not be renewed for 60 s"):
+    with pytest.raises(LeaseLostError, match="could not be renewed for 61 s"):
         lease.check()
 
 
@@ -296,7 +298,7 @@ def test_a_guard_starts_no_process(bench):
 def test_what_others_wrote_is_shown_without_control_characters(bench):
     lease = bench.lease()
     lease.acquire()
-    file = bench.folder / f"lease/lease.{lease.number}"
+    file = bench.folder / f"lease.{lease.number}"
     file.write_text(file.read_text().replace("owner=alice", "owner=\x1b]0;evil\x07" + "x" * 500))
     assert bench.holder().owner.startswith("?]0;evil?")
     assert len(bench.holder().owner) <= 80
@@ -321,7 +323,8 @@ _RACER = """
     inside = Path(folder, "inside")
     wins = 0
     while wins < 5:
-        lease = Lease(LocalShell(), folder + "/board", LeaseSettings(60, 0, name), clock=clock)
+        settings = LeaseSettings(60, 0, name, folder=folder + "/board")
+        lease = Lease(LocalShell(), settings, clock=clock)
         try:
             lease.acquire()
         except LeaseError:
@@ -333,7 +336,7 @@ _RACER = """
         inside.rmdir()
         if mode == "crash":
             # As if it had died long ago: whoever comes next must reclaim.
-            file = Path(folder, "board/lease", f"lease.{lease.number}")
+            file = Path(folder, "board", f"lease.{lease.number}")
             file.write_text(file.read_text().replace("boot=", "boot=old-"))
         else:
             lease.release()
@@ -374,3 +377,171 @@ def test_of_many_at_once_exactly_one_takes_a_stale_one(bench):
         thread.join()
     assert (len(taken), len(refused)) == (1, 11)
     assert bench.holder().owner == taken[0]
+
+
+# ---- the line of those who wait
+
+
+def test_those_who_wait_are_served_in_the_order_of_their_asking(bench):
+    held = bench.lease("holder")
+    held.acquire()
+    served = []
+
+    def wait(name: str) -> None:
+        lease = bench.lease(name, wait=60)
+        lease.acquire()
+        served.append(name)
+        time.sleep(0.1)
+        lease.release()
+
+    threads = []
+    for index, name in enumerate("abcde"):
+        threads.append(threading.Thread(target=wait, args=(name,)))
+        threads[-1].start()
+        wait_for(lambda number=index: len(tickets(bench)) > number)
+    assert tickets(bench) == [1, 2, 3, 4, 5]
+    held.release()
+    with pytest.raises(LeaseError, match=r"held by \w@.* for a test"):
+        bench.lease("pusher").acquire()
+    for thread in threads:
+        thread.join(60)
+    assert served == list("abcde")
+    assert tickets(bench) == []
+    assert any("; 4 in line before us" in line for line in bench.said)
+
+
+def test_who_does_not_wait_does_not_overtake_those_who_do(bench):
+    waiting(bench, "bob")
+    with pytest.raises(LeaseError, match=r"held by bob@.* for a test \(next in line\)"):
+        bench.lease("eve").acquire()
+    assert bench.holder() is None
+
+
+def test_a_place_in_line_whose_bearer_is_gone_is_given_up(bench):
+    waiting(bench, "dead")
+    bench.at(1000 + TICKET_EXPIRY)
+    with pytest.raises(LeaseError):
+        bench.lease("eve").acquire()
+    bench.at(1001 + TICKET_EXPIRY)
+    bench.lease("eve").acquire()
+    assert bench.holder().owner == "eve"
+    assert tickets(bench) == []
+
+
+def test_a_place_in_line_of_before_a_restart_is_none(bench):
+    waiting(bench, "dead")
+    bench.at(3)
+    bench.lease("eve").acquire()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, LeaseError])
+def test_who_gives_up_leaves_the_line(bench, monkeypatch, end):
+    bench.lease("holder").acquire()
+    lease = bench.lease("bob", wait=0.01 if end is LeaseError else 60)
+    if end is KeyboardInterrupt:
+        monkeypatch.setattr(Deadline, "wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(end):
+        lease.acquire()
+    assert tickets(bench) == []
+
+
+def test_a_ticket_that_was_only_half_written_holds_nobody_up(bench):
+    waiting(bench, "dead")
+    (bench.folder / "ticket.1").write_text("1000           \n")
+    bench.lease("eve").acquire()
+
+
+def waiting(bench: Bench, name: str) -> None:
+    """Somebody who asked while the board was held, and was not heard of since it was given back."""
+    holder, lease = bench.lease("holder"), bench.lease(name)
+    holder.acquire()
+    assert lease._try_in_turn(queue=True) is not None
+    holder.release()
+    assert tickets(bench) == [1]
+
+
+def tickets(bench: Bench) -> list[int]:
+    return sorted(int(file.suffix[1:]) for file in bench.folder.glob("ticket.*"))
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 30
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert condition()
+
+
+# ---- a full disk
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small file system of this machine, as a board's /tmp is."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "full").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def test_a_lease_is_renewed_and_given_back_on_a_full_disk(bench, disk):
+    bench.folder = disk / "board"
+    lease = bench.lease()
+    lease.acquire()
+    fill(disk)
+    for seconds in range(1000, 1300, 30):
+        bench.at(seconds)
+        lease.renew()
+    holder = bench.holder()
+    assert (holder.owner, holder.beat, holder.stale) == ("alice", 0, False)
+    with pytest.raises(LeaseError, match="held by alice"):
+        bench.lease("bob").acquire()
+    with pytest.raises(LeaseError, match="held by alice"):
+        bench.lease("bob", wait=0.01).acquire()
+    lease.release()
+    assert bench.holder() is None
+    with pytest.raises(InfrastructureError, match="is there room"):
+        bench.lease("bob").acquire()
+    (disk / "full").unlink()
+    bench.lease("bob").acquire()
+
+
+def test_a_heartbeat_that_cannot_be_read_back_is_none(bench):
+    lease = bench.lease()
+    lease.acquire()
+    beat = bench.folder / f"beat.{lease.number}"
+    beat.unlink()
+    # What is written there is taken, and is not there afterwards.
+    beat.symlink_to("/dev/null")
+    with pytest.raises(InfrastructureError, match="cannot be written; is there room"):
+        lease.renew()
+
+
+def test_an_owner_whose_heartbeats_fail_knows_before_others_may_take_over(bench):
+    lease = bench.lease(expiry=4)
+    lease.acquire()
+    renewed = moment()
+    beat = bench.folder / f"beat.{lease.number}"
+    beat.unlink()
+    beat.symlink_to("/dev/full")
+    lease.start_heartbeat()
+
+    def look_until_others_may_have_it() -> None:
+        while moment() - renewed < 4:
+            lease.check()
+            time.sleep(0.05)
+
+    with pytest.raises(LeaseLostError, match=r"could not be renewed for .* is there room\?"):
+        look_until_others_may_have_it()
+    assert moment() - renewed > 2, "a single heartbeat is no loss"
+    assert any("was not renewed: " in line for line in bench.said)
+    lease._stop.set()

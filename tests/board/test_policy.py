@@ -55,6 +55,10 @@ def test_options_win_over_the_file_whose_paths_are_relative_to_it(tmp_path):
         ('host = "a"\nudmabuf = "../x"', "not a path"),
         ('host = "a"\nmem = "/dev/mem"', "needs registers_address"),
         ('host = "a"\npassword = "hunter2"', "unknown: password"),
+        ('host = "a"\nclock_hz = inf', "clock_hz must be positive numbers"),
+        ('host = "a"\nclock_hz = nan', "clock_hz must be positive numbers"),
+        (f'host = "a"\nclock_hz = 1{400 * "0"}', "clock_hz is an integer of hundreds of digits"),
+        (f'host = "a"\n[limits]\nrun = 1{400 * "0"}', "limits.run is an integer of hundreds"),
     ],
 )
 def test_unusable_board_files_are_refused_with_the_reason(tmp_path, text, message):

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +25,10 @@ from xlic.board.errors import (
 )
 from xlic.board.program import build_program
 from xlic.board.results import Outcome, failure, parse_result
-from xlic.errors import AcceleratorError, InputError, MissingToolError
+from xlic.errors import AcceleratorError, InputError
 from xlic.sources import HLS_DIR, PROGRAM_DIR
 
 pytestmark = pytest.mark.board
-
-
-@pytest.fixture(scope="session")
-def program():
-    try:
-        return build_program("g++", ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
-    except MissingToolError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
@@ -204,6 +197,84 @@ def test_an_accelerator_that_is_not_ready_is_not_started(run, behaviour):
     board, result, _ = run(behaviour, expect=Outcome.BUSY)
     assert board.starts == 0
     assert isinstance(failure(result), InfrastructureError)
+
+
+def words_of(board, tmp_path, **changes):
+    """A run that nobody but the board's program itself ends."""
+    (tmp_path / "program").write_bytes(fake.program_bytes())
+    options = {
+        "--program": tmp_path / "program",
+        "--offset": PROGRAM_AT,
+        "--window": WINDOW,
+        "--timeout-ms": 60_000,
+    } | changes
+    return [str(word) for pair in options.items() for word in pair]
+
+
+@contextmanager
+def using(program, board, *words):
+    """A program that has started the accelerator, which does not end."""
+    with subprocess.Popen([program, "run", *words], stdout=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 20
+        while board.starts == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("command", ["free", "identify", "check", "run"])
+def test_a_device_that_another_process_has_is_busy_and_names_it(program, tmp_path, command):
+    board = FakeBoard(tmp_path, Behaviour(hang=True))
+    words = words_of(board, tmp_path)
+    more = words if command == "run" else []
+    with using(program, board, *board.options, *words) as first:
+        before = board.registers.copy(), board.buffer.copy()
+        done = subprocess.run(
+            [program, command, *board.options, *more], capture_output=True, check=False, timeout=20
+        )
+        assert done.returncode == Outcome.BUSY
+        result = parse_result(done.stdout, done.returncode)
+        assert result.holder == first.pid
+        assert f"uio0 is in use by process {first.pid}" in result.message
+        assert (before[0] == board.registers).all()
+        assert (before[1] == board.buffer).all()
+    free = subprocess.run([program, "free", *board.options], check=False)
+    assert free.returncode == Outcome.OK, "it went with the process, although that was killed"
+    assert board.starts == 1
+    board.stop()
+
+
+def test_by_dev_mem_registers_are_kept_by_their_address_and_their_uio_file_with_them(
+    program, tmp_path
+):
+    board = FakeBoard(tmp_path, Behaviour(hang=True), one_file=True)
+    maps = tmp_path / "sys/class/uio/uio0/maps/map0"
+    maps.mkdir(parents=True)
+    (maps / "addr").write_text("0x0\n")
+    (tmp_path / "dev/uio0").write_bytes(bytes(4096))
+    by_uio = ["--uio", str(tmp_path / "dev/uio0")]
+    by_mem = ["--mem", str(tmp_path / "memory"), "--window-address", "0x1000"]
+    by_mem += ["--window-bytes", str(WINDOW * 16), *board.options[4:]]
+
+    def free(*where) -> int:
+        return subprocess.run([program, "free", *where], check=False).returncode
+
+    words = words_of(board, tmp_path)
+    with using(program, board, *by_mem, "--registers", "0", *words):
+        assert free(*by_mem, "--registers", "0") == Outcome.BUSY
+        assert free(*by_uio) == Outcome.BUSY
+        assert free(*by_mem, "--registers", "4096") == Outcome.OK
+    assert free(*by_mem, "--registers", "0") == Outcome.OK
+    assert free(*by_uio) == Outcome.OK
+    board.stop()
+
+
+def test_a_device_is_free_where_nothing_answers_at_its_registers_yet(program, tmp_path):
+    # Memory behind the end of its file is the nearest thing to a bus that answers with an error.
+    (tmp_path / "short").write_bytes(bytes(4096))
+    where = ["--mem", tmp_path / "short", "--registers", "4096"]
+    where += ["--window-address", "0", "--window-bytes", "4096"]
+    assert subprocess.run([program, "free", *where], check=False).returncode == Outcome.OK
 
 
 def test_absent_files_and_devices_have_a_status_of_their_own(run, program, tmp_path):

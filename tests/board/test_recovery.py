@@ -16,7 +16,8 @@ from xlic.board.errors import (
     LeaseLostError,
     ResetNeededError,
 )
-from xlic.board.lease import HELD_STATUS, OURS_STATUS, UNKNOWN_STATUS, Lease
+from xlic.board.lease import Lease
+from xlic.board.lease_scripts import HELD_STATUS, OURS_STATUS, UNKNOWN_STATUS
 from xlic.board.recovery import Recovery
 from xlic.board.session import BoardSession
 from xlic.errors import InputError, MissingToolError
@@ -142,7 +143,8 @@ def leases(tmp_path):
     """Makes leases on a board that is this machine."""
 
     def make(owner: str, expiry: float = 60) -> Lease:
-        return Lease(LocalShell(), str(tmp_path / "board"), LeaseSettings(expiry, 0, owner))
+        settings = LeaseSettings(expiry, 0, owner, folder=str(tmp_path / "lease"))
+        return Lease(LocalShell(), settings)
 
     return make
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.board.local import limit
-from tests.board.tiny import IMAGE, PROGRAMS, compare, running
+from tests.board.tiny import IMAGE, PROGRAMS, compare, running, wake
 from tests.hls.programs import TINY, compiled, model, values
 from xlic.accelerator.design import Design
 from xlic.board import session
@@ -56,7 +56,7 @@ def test_what_is_there_already_is_not_sent_again(tiny_board):
 
 def test_the_board_is_leased_meanwhile_and_free_afterwards(tiny_board):
     with open_session(tiny_board, logic="hls"), Link(tiny_board) as link:
-        assert read_holder(link, tiny_board.folder).owner == "test"
+        assert read_holder(link, tiny_board.lease.folder).owner == "test"
         with pytest.raises(LeaseError, match="held by test@"), open_session(tiny_board):
             pass
     assert read_status(tiny_board)["held by"] is None
@@ -72,15 +72,17 @@ def test_a_session_that_rests_gives_the_board_back_until_its_next_run(tiny_sessi
 
 def give_to_another(link, board):
     """Let somebody else have taken the board, and given it back."""
-    script = f"cd {board.folder}/lease; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
+    script = f"cd {board.lease.folder}; n=$(ls | sed -n 's/^lease.//p' | sort -n | tail -n 1); "
     script += 'ln lease.$n "lease.$((n + 1))"; : > "released.$((n + 1))"; '
     # busybox compares whole seconds.
-    script += f"find {board.folder} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
+    folders = f"{board.folder} {board.lease.folder}"
+    script += f"find {folders} -exec touch -d @1 {{}} ';'; touch -d @2 /tmp/then"
     assert link.run(script, limit()).status == 0
 
 
 def changed_since(link, board):
-    done = link.run(f"find {board.folder} -newer /tmp/then && rm /tmp/then", limit())
+    folders = f"{board.folder} {board.lease.folder}"
+    done = link.run(f"find {folders} -newer /tmp/then && rm /tmp/then", limit())
     assert done.status == 0
     return done.output
 
@@ -100,8 +102,8 @@ def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
     patient = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
     with (
         Link(tiny_board) as link,
-        virtual_board.faults.never_finishes(),
         open_session(patient, logic="hls") as session,
+        virtual_board.faults.never_finishes(),
         ThreadPoolExecutor() as pool,
     ):
 
@@ -116,12 +118,17 @@ def test_a_lease_that_is_lost_in_a_run_ends_the_run(tiny_board, virtual_board):
             session.run(compiled("encode"), values("encode"))
         lost.result()
         assert running(virtual_board) == ""
+    # Its logic still runs, which whoever comes next knows, whatever folder is theirs.
+    other = replace(tiny_board, folder="/tmp/xlic-other")
+    with open_session(other, logic="hls") as session:
+        assert all(result.equal for result in compare(session, transforms=("encode",)))
+        assert session.failures == []
 
 
 def test_a_run_that_was_left_in_the_middle_is_ended_and_not_trusted(
     tiny_session, tiny_board, virtual_board, monkeypatch
 ):
-    marker = f"{tiny_board.folder}/bitstream"
+    marker = f"{tiny_board.lease.folder}/bitstream"
     with virtual_board.faults.never_finishes(), monkeypatch.context() as patch:
 
         def interrupt(*_):
@@ -160,7 +167,7 @@ def test_a_board_that_others_hold_is_not_restarted_where_only_our_way_is_cut(
 ):
     board = replace(tiny_board, limits=replace(tiny_board.limits, connect=3, boot=3))
     with Link(tiny_board) as link:
-        Lease(link, board.folder, LeaseSettings(owner="bob", wait=0)).acquire()
+        Lease(link, LeaseSettings(owner="bob", wait=0)).acquire()
         boot = virtual_board.service("cat /proc/sys/kernel/random/boot_id")
         with (
             virtual_board.faults.link_down(),
@@ -187,3 +194,58 @@ def test_sensors_tell_si_units(tiny_session):
 
 def test_the_virtual_bitstream_is_for_the_boards_part(tiny_bitstream, tiny_board):
     assert read_bitstream(tiny_bitstream, tiny_board.part).part.startswith(tiny_board.part)
+
+
+# ---- others on the same board, by whatever way they came
+
+
+def test_two_whose_folders_differ_work_in_turn(tiny_board):
+    """Each by a board file of its own, at once, three times."""
+    said, results = [], []
+
+    def work(name: str) -> None:
+        lease = LeaseSettings(wait=120, owner=name)
+        board = replace(tiny_board, folder=f"/tmp/xlic-{name}", lease=lease)
+        for _ in range(3):
+            with open_session(board, logic="hls", say=said.append) as session:
+                results.extend(result.equal for result in compare(session, transforms=("encode",)))
+                assert session.failures == []
+
+    with ThreadPoolExecutor() as pool:
+        for one in [pool.submit(work, name) for name in ("alice", "bob")]:
+            one.result(300)
+    assert results == [True] * 6
+    assert any("waiting" in line for line in said)
+    with Link(tiny_board) as link:
+        link.run("rm -rf /tmp/xlic-alice /tmp/xlic-bob", limit())
+
+
+@pytest.mark.parametrize("folders", ["/tmp/xlic", "/tmp/xlic /tmp/xlic-lease"])
+def test_a_program_whose_files_were_removed_is_ended(tiny_board, virtual_board, folders):
+    """Without its job's files; then without its lease, by whoever comes next."""
+    board = replace(tiny_board, limits=replace(tiny_board.limits, run=60))
+    wake(tiny_board)
+    with ThreadPoolExecutor() as pool, Link(tiny_board) as link:
+        with virtual_board.faults.never_finishes():
+            started = pool.submit(encode_once, board)
+            virtual_board.service(f"while ! {PROGRAMS}; do sleep 0.05; done", deadline=60)
+            link.run(f"rm -rf {folders}", limit())
+            if "lease" in folders:
+                said = []
+                # Another who finds no lease, and whose run is right all the same.
+                virtual_board.request("faults", set={})
+                with open_session(tiny_board, logic="hls", say=said.append) as session:
+                    assert all(result.equal for result in compare(session))
+                    assert session.failures == []
+                with pytest.raises(LeaseLostError):
+                    started.result(120)
+        if "lease" not in folders:
+            # Its own second attempt, with logic that was loaded anew.
+            assert started.result(120) == 1
+        assert running(virtual_board) == ""
+
+
+def encode_once(board) -> int:
+    with open_session(board, logic="hls", say=print) as session:
+        session.run(compiled("encode"), values("encode"))
+        return len(session.failures)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +26,7 @@ from xlic.board.ssh import Link
 from xlic.board.ssh_options import ssh_options
 from xlic.board.transfer import Store
 from xlic.cli.board_commands import board as board_commands
-from xlic.errors import InputError, MissingToolError
+from xlic.errors import DiskFullError, InputError, MissingToolError
 
 pytest.importorskip("paramiko")
 pytestmark = [pytest.mark.board, pytest.mark.skipif(SSHD is None, reason=MISSING)]
@@ -217,8 +219,16 @@ def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
         f'host = "127.0.0.1"\nport = {wire.port}\nuser = "{server.board().user}"\n'
         f'key_file = "{server.folder}/client"\nknown_hosts = "{server.known_hosts}"\n'
         f'ssh_config = "/dev/null"\nfolder = "{tmp_path}/board"\n[lease]\nexpiry = 6\n'
+        f'folder = "{tmp_path}/lease"\n'
     )
-    timer = threading.Timer(1, wire.cut)
+
+    def cut() -> None:
+        while not list(tmp_path.glob("lease/lease.*")):
+            time.sleep(0.05)
+        time.sleep(1)
+        wire.cut()
+
+    timer = threading.Thread(target=cut)
     timer.start()
     # Longer than a lease that nobody renews.
     result = CliRunner().invoke(
@@ -227,7 +237,7 @@ def test_a_lease_by_hand_outlives_its_connection(server, wire, tmp_path):
     timer.join()
     assert (result.exit_code, result.exception) == (0, None)
     with Link(server.board(wire.port)) as link:
-        assert read_holder(link, f"{tmp_path}/board") is None, "it was given back"
+        assert read_holder(link, f"{tmp_path}/lease") is None, "it was given back"
 
 
 def test_a_name_of_the_ssh_configuration_is_enough(server, tmp_path):
@@ -246,3 +256,37 @@ def test_without_paramiko_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr("xlic.board.ssh_options.importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match="pip install"):
         Link(Board("x"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("kind", ["server", "bare"])
+def test_a_full_disk_here_is_no_failure_of_the_link_and_not_tried_again(request, kind, tmp_path):
+    there = tmp_path / "there"
+    there.write_bytes(bytes(100_000))
+    tries = []
+    with Link(request.getfixturevalue(kind).board()) as link:
+
+        def fetch():
+            tries.append(1)
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                link.download(str(there), full, 100_000, limit())
+
+        with pytest.raises(DiskFullError, match="cannot write into /dev: No space left on device"):
+            attempt(fetch, lambda error: (str(error),), 3)
+        assert link.run("echo alive", limit()).output == "alive\n"
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("kind", ["server", "bare"])
+def test_a_file_here_that_cannot_be_read_is_no_failure_of_the_link(request, kind, tmp_path):
+    class Broken(io.BytesIO):
+        name = "/disk/file"
+
+        def read(self, size=-1):
+            raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        Link(request.getfixturevalue(kind).board()) as link,
+        pytest.raises(InputError, match="cannot read /disk/file: Input/output error"),
+    ):
+        link.upload(Broken(), 100, str(tmp_path / "there"), limit())

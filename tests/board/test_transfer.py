@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.board.local import LocalShell, limit
+from tests.small_disk import run_beside_small_disk
 from xlic.board.deadline import Deadline
 from xlic.board.errors import (
     DeadlineError,
@@ -108,6 +109,36 @@ def test_a_fetched_file_is_verified_and_appears_whole(store, tmp_path):
         store.fetch(str(tmp_path / "there"), target, 1 << 40, good, limit())
 
 
+FETCH = """
+import hashlib, sys
+from pathlib import Path
+from tests.board.local import LocalShell, limit
+from xlic.board.transfer import Store
+from xlic.disk import scratch_folder
+from xlic.errors import XlicError
+data = Path("THERE").read_bytes()
+try:
+    with scratch_folder() as folder:
+        store = Store(LocalShell(), "unused")
+        sha256 = hashlib.sha256(data).hexdigest()
+        store.fetch("THERE", folder / "x", len(data), sha256, limit())
+except XlicError as error:
+    print(type(error).__name__, error)
+    sys.exit(error.exit_status)
+"""
+
+
+def test_a_full_temporary_folder_here_is_told_by_its_name(tmp_path):
+    there, disk = tmp_path / "there", tmp_path / "disk"
+    there.write_bytes(bytes(1_000_000))
+    code = FETCH.replace("THERE", str(there))
+    done = run_beside_small_disk(code, disk, "300k", {"TMPDIR": str(disk)})
+    assert done.returncode == 2, done.stderr
+    assert f"cannot write into {disk}: No space left on device; set TMPDIR to" in done.stdout
+    done = run_beside_small_disk(code, disk, "3m", {"TMPDIR": str(disk)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_small_files_are_read_up_to_a_limit(store, tmp_path):
     (tmp_path / "there").write_bytes(bytes(100))
     assert store.read(str(tmp_path / "there"), 100, limit()) == bytes(100)
@@ -167,6 +198,20 @@ def test_a_job_is_ended_when_the_wait_is_interrupted(shell, tmp_path, monkeypatc
     monkeypatch.setattr(Deadline, "wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         wait_job(shell, job, limit())
+    assert not _runs(marker)
+
+
+def test_a_job_whose_start_is_interrupted_is_ended(tmp_path):
+    class Interrupted(LocalShell):
+        def run(self, script, deadline, **options):
+            done = super().run(script, deadline, **options)
+            if "setsid" in script:
+                raise KeyboardInterrupt
+            return done
+
+    marker = f"sleep 37.{os.getpid()}"
+    with pytest.raises(KeyboardInterrupt):
+        start_job(Interrupted(), marker, str(tmp_path / "run"), limit())
     assert not _runs(marker)
 
 

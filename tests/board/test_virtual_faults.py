@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from tests.board.test_virtual_support import (
@@ -16,6 +19,8 @@ from tests.board.test_virtual_support import (
     start_command,
     wrong_tensors,
 )
+from xlic.accelerator.isa import Control, Register
+from xlic.board.virtual import layout
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.faults import OTHER_SOURCES
 
@@ -123,6 +128,41 @@ def test_hang_ends_with_a_reset(board):
     with board.faults.hang():
         board.reset()
         assert board.wait_for_ssh() < 60
+
+
+def test_qemu_that_stands_still_for_a_while_goes_on_afterwards(board, tmp_path):
+    with connected(board) as client:
+        load(client, tmp_path)
+        program = place(board)
+        # As the guest would, but while QEMU stands still: its interrupt waits until it goes on.
+        registers = board.region(layout.REGISTERS).view(np.uint32)
+        before = board.status()
+        qemu = before["processes"]["qemu"]
+        os.kill(qemu, signal.SIGSTOP)
+        try:
+            runs = {
+                Register.GMEM0_LOW: layout.BUFFER.address,
+                Register.GMEM1_LOW: layout.BUFFER.address,
+                Register.WINDOW_BEATS: program.memory.beats,
+                Register.PROGRAM: program.memory.program,
+                Register.INTERRUPT_ENABLE: 1,
+                Register.GLOBAL_INTERRUPT_ENABLE: 1,
+                Register.CONTROL: 1 << Control.START,
+            }
+            for register, value in runs.items():
+                registers[register // 4] = value
+            time.sleep(14)
+            # Also while the interrupt waits, the logic answers.
+            assert board.status()["pl"]["runs"] == before["pl"]["runs"] + 1
+        finally:
+            os.kill(qemu, signal.SIGCONT)
+        assert board.status()["power"]
+        assert wrong_tensors(board, program) == []
+        # Taken, as the guest would: else the next run would find it waiting.
+        registers[Register.INTERRUPT_STATUS // 4] = 1
+        time.sleep(0.5)
+        assert run(client, start_command(place(board)))[0] == 0
+        assert wrong_tensors(board, program) == []
 
 
 def test_kernel_panic(board):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 import re
+import socket
 import subprocess
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +20,7 @@ from xlic.board.virtual import layout, packages, tools
 from xlic.board.virtual.bitstream import VirtualBitstream, make_bitstream, read_bin
 from xlic.board.virtual.cpio import Archive
 from xlic.board.virtual.keys import make_keys
-from xlic.board.virtual.pl import PUBLISHED, Faults, Logic
+from xlic.board.virtual.pl import PUBLISHED, Faults, InterruptLine, Logic
 from xlic.errors import FormatError, InputError, MissingToolError
 from xlic.sources import VIRTUAL_DIR
 
@@ -238,3 +240,28 @@ def test_a_damaged_package_is_not_used(tmp_path):
     found = packages.Packages(tmp_path, "6.1", (entry,))
     with pytest.raises(Exception, match="fetch --update"):
         found.path("a")
+
+
+def test_an_interrupt_line_waits_for_nobody_and_ends_as_it_should_be():
+    ours, qemu = socket.socketpair()
+    line = InterruptLine(ours)
+    begin = time.monotonic()
+    line.set(1)
+    assert qemu.recv(256).endswith(b" 1\n")
+    # It stands still, while the line falls, rises and falls.
+    for level in (0, 1, 0):
+        line.set(level)
+    assert time.monotonic() - begin < 1
+    assert line.awaited == [ours]
+    qemu.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        qemu.recv(256)
+    qemu.sendall(b"OK\n")
+    line.turn()
+    assert qemu.recv(256).endswith(b" 0\n")
+    qemu.sendall(b"OK\n")
+    line.turn()
+    assert line.awaited == []
+    qemu.close()
+    with pytest.raises(OSError, match="Broken pipe"):
+        line.set(1)

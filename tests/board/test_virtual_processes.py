@@ -129,6 +129,15 @@ def test_one_that_does_not_start_leaves_nothing(folder, monkeypatch):
     assert not folder.exists()
 
 
+def test_errors_quote_logs_that_go_away_and_name_those_that_stay(folder):
+    for kept in (False, True):
+        with VirtualBoard.start(folder if kept else None, wait=False) as board:
+            with pytest.raises(VirtualBoardError, match=r"said last: \d{4}-\d\d-\d\dT") as caught:
+                board.wait_for_ssh(0.01)
+            assert (str(board.console_log) in str(caught.value)) == kept
+        assert board.console_log.exists() == kept
+
+
 def test_qemu_that_dies_is_a_board_without_power(folder):
     with VirtualBoard.start(folder, wait=False) as board:
         os.kill(board.status()["processes"]["qemu"], signal.SIGKILL)

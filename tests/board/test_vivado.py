@@ -18,6 +18,7 @@ from xlic.board import vivado
 from xlic.board.connect import expected_sources
 from xlic.board.virtual import layout
 from xlic.board.vivado import Platform, overlay, parameters_tcl, rtl_ports, wrapper
+from xlic.exit_status import ExitStatus
 from xlic.sources import ROOT, RTL_DIR, RTL_TOP, VIVADO_DIR
 
 pytestmark = pytest.mark.board
@@ -39,7 +40,7 @@ class TestGeneratedFiles:
         file = tmp_path / "a.tcl"
         monkeypatch.setattr(vivado, "FILES", {file: parameters_tcl})
         file.write_text(parameters_tcl().replace("0xa0000000", "0xa0001000"))
-        assert vivado.main(["--check"]) == 1
+        assert vivado.main(["--check"]) == ExitStatus.INPUT
         assert capsys.readouterr().out.startswith("a.tcl is not what")
         assert vivado.main([]) == 0
         assert file.read_text() == parameters_tcl()

@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.hls.programs import SIZE, model
 from xlic.board.comparison import BoardComparison
+from xlic.board.connect import open_session
 from xlic.rungs.board import BoardRung
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
@@ -19,6 +20,12 @@ PROGRAMS = "grep -ls '[/]xlic/store/' /proc/[0-9]*/cmdline"
 def running(virtual_board) -> str:
     """What of the board's program runs on the virtual board; empty if nothing does."""
     return virtual_board.service(f"{PROGRAMS}; true")
+
+
+def wake(board) -> None:
+    """Have the logic loaded and its identity told: where no run ends, an HLS export tells none."""
+    with open_session(board, logic="hls"):
+        pass
 
 
 def compare(session, repeat: int = 1, transforms=("encode", "decode")):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.sim
 METAVARS = {
     *("FILE", "DIR", "FILE|DIR", "[LABEL=]FILE|DIR", "GLOB", "WxH", "IMAGE", "NAME", "PORT"),
     *("TEXT", "N", "CYCLES", "BYTES", "any|HASH", "random|klt|FILE"),
+    *("[float32|mixed_bfloat16|mixed_float16]",),
 }
 """What an option's value can be called where its type does not say."""
 
@@ -164,10 +165,13 @@ class TestCommandLinesOfThePublicScript:
 
     def test_keep_their_underscores(self):
         with COMMANDS["train"].make_context(
-            "train", ["--train_glob", "a_b/*", "--num_filters=8"], **cli.context_settings
+            "train",
+            ["--train_glob", "a_b/*", "--num_filters=8", "--precision_policy", "mixed_float16"],
+            **cli.context_settings,
         ) as context:
             assert context.params["train_glob"] == "a_b/*"
             assert context.params["num_filters"] == 8
+            assert context.params["precision_policy"] == "mixed_float16"
 
 
 def test_the_page_names_every_rule():

@@ -15,6 +15,7 @@ import pytest
 
 from tests.sim.models import random_model
 from xlic.accelerator import measure
+from xlic.cli import common, measured
 from xlic.cli import main as module
 from xlic.cli.main import main
 from xlic.cli.verdict import Verdict
@@ -156,7 +157,8 @@ class TestAMismatch:
         out, err = capsys.readouterr()
         assert "NO" in out
         assert err.splitlines()[-1] == (
-            "xlic: error: gdn_1 differ from the simulation; the first of them is where to look"
+            "xlic: error: gdn_1 differs from the simulation in 1 of 72 elements; "
+            "the first of them is where to look"
         )
 
     @pytest.mark.parametrize(
@@ -177,12 +179,11 @@ class TestAMismatch:
         def fails(*_):
             raise failure
 
-        for name in ("print_table", "print_json"):
-            monkeypatch.setattr(f"xlic.cli.common.{name}", fails)
-        monkeypatch.setattr("xlic.cli.measured.print_table", fails)
+        monkeypatch.setattr(common, "print_json", fails)
+        monkeypatch.setattr(measured, "print_table", fails)
         assert main([*wrong, *arguments]) == ExitStatus.MISMATCH
         err = capsys.readouterr().err
-        assert "gdn_1 differ from the simulation" in err
+        assert "gdn_1 differs from the simulation" in err
         assert "after that: " in err
         assert ("Traceback" in err) == isinstance(failure, ZeroDivisionError)
 

@@ -146,9 +146,10 @@ class TestGlobalOptions:
         main(["train"])
         assert seen == {"verbose": False, "model_path": None}
 
-    def test_of_both_places_the_one_behind_counts(self, seen):
-        main(["--model-path", "a", "train", "--model-path", "b"])
-        assert seen["model_path"] == "b"
+    def test_of_both_places_are_refused(self, seen, capsys):
+        assert main(["--model-path", "a", "train", "--model_path", "b"]) == 2
+        assert "before the command and behind it" in error_line(capsys)
+        assert seen == {}
 
     @pytest.mark.parametrize(
         ("arguments", "option"),

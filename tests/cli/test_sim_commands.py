@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from tests.cli.test_main import error_line
 from tests.evaluation.small import FILTERS, photo, small_model, small_weights
+from tests.small_disk import run_beside_small_disk
 from xlic import shipped
 from xlic.cli import sim_commands
 from xlic.cli.common import (
@@ -23,12 +24,17 @@ from xlic.cli.common import (
     find_images,
     progress_shown,
     refuse_overwrite,
-    require_writable,
 )
 from xlic.cli.main import main
 from xlic.cli.tables import lost_or_gained
 from xlic.errors import InputError
-from xlic.files import LongPhase, load_container, save_container
+from xlic.files import (
+    LongPhase,
+    load_container,
+    require_writable,
+    require_writable_folder,
+    save_container,
+)
 from xlic.images import read_image, write_png
 from xlic.quantization.model import load_quantized, save_quantized
 from xlic.rungs.int16 import Int16Rung
@@ -366,13 +372,15 @@ class TestQuantize:
         )
 
     def test_writes_a_model_of_those_weights_and_lists_its_channels(self, here, sources, capsys):
-        assert self.run(sources, "--channels") == 0
+        assert self.run(sources, "--per-channel") == 0
         model = load_quantized("q2.safetensors")
         assert model.weights_identity == small_weights().identity
         shown = capsys.readouterr()
         for name in ("ana_0", "igdn_1", "latents", "syn_2"):
             assert name in shown.out
-        assert "calibrated on 3 images" in shown.err
+        assert "calibrated on 3 images, which are as 0.05 photographs" in shown.err
+        assert "headroom 3 instead of 2 in the encoder, 6 instead of 4 in the" in shown.err
+        assert "20 photographs or more" in shown.err
         assert shown.out.count("channel ") >= 11
 
     def test_reports_per_channel_in_json(self, here, sources, capsys):
@@ -381,6 +389,9 @@ class TestQuantize:
         tensors = {tensor["name"]: tensor for tensor in report["tensors"]}
         assert report["identity"] == load_quantized("q2.safetensors").identity
         assert report["calibration"] == ["0.png", "1.png", "2.png"]
+        few = report["few_photographs"]
+        assert few["usual_headroom"] == {"analysis": 2, "synthesis": 4}
+        assert list(few["made_pictures"]) == ["dead leaves", "zone plate"]
         for key in ("fraction_bits", "range_used", "saturations"):
             assert len(tensors["gdn_1"][key]) == FILTERS
         assert set(tensors["gdn_1"]["shifts"]) == {"norm_shift", "out_shift"}
@@ -648,3 +659,42 @@ class TestProgress:
 )
 def test_a_negative_loss_is_a_gain(lost, told):
     assert lost_or_gained(lost) == told
+
+
+EVAL = """
+import sys
+from xlic.cli import sim_commands
+from xlic.cli.main import main
+sim_commands._evaluate = lambda *_: sys.exit("it ran")
+sys.exit(main(["eval", "--images", "PICTURE", "OPTION", "OUT"]))
+"""
+
+
+@pytest.mark.parametrize(("option", "out"), [("--json", "x.json"), ("--plot", "x.png")])
+def test_an_output_on_a_full_disk_is_refused_before_the_work(tmp_path, option, out):
+    picture, disk = tmp_path / "p.png", tmp_path / "disk"
+    write_png(picture, photo(20, 30))
+    code = EVAL.replace("PICTURE", str(picture)).replace("OPTION", option)
+    code = code.replace("OUT", str(disk / out))
+    done = run_beside_small_disk(code, disk, "64k", {}, used="64k")
+    assert done.returncode == 2
+    assert f"cannot write {disk / out}: No space left on device" in done.stderr
+    assert "it ran" in run_beside_small_disk(code, disk, "64k", {}).stderr
+
+
+FOLDER = """
+from xlic.files import require_writable_folder
+require_writable_folder("PLACE")
+"""
+
+
+def test_a_folder_that_is_to_be_is_tried_on_its_disk_and_not_made(tmp_path):
+    require_writable_folder(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose a folder that exists"):
+        require_writable_folder(tmp_path / "file" / "b")
+    disk = tmp_path / "disk"
+    code = FOLDER.replace("PLACE", str(disk / "a" / "b"))
+    assert "No space left" in run_beside_small_disk(code, disk, "64k", {}, used="64k").stderr
+    assert run_beside_small_disk(code, disk, "64k", {}).returncode == 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import collections
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -7,9 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.entropy.mutations import KINDS, mutations
 from tests.entropy.reference import any_symbols, make_tables, random_tables
 from xlic.architecture import symbol_size
-from xlic.entropy.codec import checksum, compress, decompress, zeroth_order_entropy
+from xlic.entropy.codec import (
+    checksum,
+    compress,
+    decompress,
+    has_checksum,
+    zeroth_order_entropy,
+)
 from xlic.entropy.tfci import Tfci, pack, unpack
 from xlic.errors import FormatError, InputError
 
@@ -62,8 +71,8 @@ def test_every_flipped_bit_is_told_or_harmless():
         assert np.array_equal(decoded, symbols)
         assert size == SIZE
         harmless += 1
-    # Only the checksum's own key and tags can change without a word: it is then not looked for.
-    assert harmless < 60
+    # Lengths and numbers that are not the shortest have no bits to spare: nothing is harmless.
+    assert harmless == 0
 
 
 def test_every_cut_is_told():
@@ -154,3 +163,53 @@ def test_entropy_of_other_things_than_symbols_is_refused():
         zeroth_order_entropy(np.zeros((2, 2, 2)))
     with pytest.raises(InputError, match="must be integer"):
         zeroth_order_entropy(np.zeros((2, 2), int))
+
+
+def with_entries_in_order(data, order):
+    """The same file with its entries in another order, as a map may have them."""
+    assert data[0] == 0x0A
+    position = 2 if data[1] < 0x80 else 3
+    entries = []
+    while position < len(data):
+        assert data[position] == 0x0A
+        wide = data[position + 1] >= 0x80
+        size = data[position + 1] & 0x7F | (data[position + 2] << 7 if wide else 0)
+        end = position + 2 + wide + size
+        entries.append(data[position:end])
+        position = end
+    return data[: len(data) - sum(map(len, entries))] + b"".join(entries[k] for k in order)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)])
+def test_no_damage_to_a_file_with_a_checksum_gives_other_symbols(order):
+    symbols, tables = sample(size=(60, 80))
+    data = with_entries_in_order(compress(symbols, (60, 80), tables), order)
+    assert np.array_equal(decompress(data, tables)[0], symbols)
+    outcomes = collections.Counter()
+    for kind, damaged in mutations(data, 1500, seed=sum(10**k * n for k, n in enumerate(order))):
+        try:
+            decoded, size = decompress(damaged, tables)
+        except FormatError:
+            outcomes["told", kind] += 1
+            continue
+        same = np.array_equal(decoded, symbols) and size == (60, 80)
+        assert same or not has_checksum(damaged), (kind, damaged.hex())
+        outcomes["unlike and unchecked" if not same else "harmless"] += 1
+    # A checksum goes only with its whole entry and with the lengths around it put right.
+    assert outcomes["unlike and unchecked"] == 0
+    assert all(outcomes["told", kind.__name__.strip("_")] > 150 for kind in KINDS)
+
+
+def test_damage_to_the_key_of_the_checksum_is_told():
+    symbols, tables = sample()
+    data = compress(symbols, SIZE, tables)
+    assert data.count(b"CRC") == 1
+    with pytest.raises(FormatError, match="'CZC'"):
+        decompress(data.replace(b"CRC", b"CZC"), tables)
+
+
+def test_whether_a_file_has_a_checksum_is_told():
+    symbols, tables = sample()
+    content = unpack(compress(symbols, SIZE, tables))
+    assert has_checksum(pack(content))
+    assert not has_checksum(pack(dataclasses.replace(content, checksum=None)))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,11 +71,46 @@ def test_what_is_packed_is_unpacked(string, height, width, model, checksum):
     assert unpack(pack(content)) == content
 
 
-def test_entries_may_come_in_any_order_with_unknown_fields_between():
-    unknown = b"\x20\x96\x01" + b"\x29" + bytes(8) + b"\x35" + bytes(4) + block(9, b"?")
-    other = feature(b"other", block(2, bytes(8)))
-    entries = (SYMBOLS_FEATURE, other, IMAGE_FEATURE, unknown, STRING_FEATURE)
-    assert unpack(unknown + block(1, b"".join(entries)) + unknown) == WHOLE
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
+def test_entries_may_come_in_any_order_the_value_before_the_key_too(order):
+    model, checksum = feature(b"MD", block(1, block(1, b"m"))), feature(b"CRC", int64s(b"\x07"))
+    entries = [STRING_FEATURE, IMAGE_FEATURE, SYMBOLS_FEATURE, model, checksum]
+    swapped = block(1, block(2, int64s(b"\x07")) + block(1, b"CRC"))
+    whole = Tfci(b"abc", (17, 33), (2, 3), "m", 7)
+    assert unpack(block(1, b"".join(entries[k] for k in order))) == whole
+    entries[4] = swapped
+    assert unpack(block(1, b"".join(entries[k] for k in order))) == whole
+
+
+UNKNOWN = {
+    "a number": b"\x20\x96\x01",
+    "eight bytes": b"\x29" + bytes(8),
+    "four bytes": b"\x35" + bytes(4),
+    "a block": block(9, b"?"),
+}
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN.values(), ids=UNKNOWN)
+def test_what_no_writer_writes_is_refused_wherever_it_is(unknown):
+    # Who takes the tag of the checksum's entry for an unknown field has a file without a checksum.
+    inside = block(1, b"\x11\x21")
+    for bad in (
+        unknown + entries(),
+        entries() + unknown,
+        entries(more=unknown),
+        entries(more=block(1, block(1, b"MD") + block(2, block(1, block(1, b"m"))) + unknown)),
+        entries(image=feature(b"\x02", block(3, inside) + unknown)),
+        entries(image=feature(b"\x02", block(3, inside + unknown))),
+        entries(string=feature(b"\x01", block(1, block(1, b"abc") + unknown))),
+    ):
+        with pytest.raises(FormatError):
+            unpack(bad)
+
+
+@pytest.mark.parametrize("key", [b"CZC", b"crc", b"CRC ", b"", b"other", b"\x04", b"\x00", b"\xff"])
+def test_a_key_that_is_neither_tensorflows_nor_ours_is_refused(key):
+    with pytest.raises(FormatError, match="none of such files"):
+        unpack(entries(more=feature(key, int64s(b"\x07"))))
 
 
 def test_numbers_need_not_be_packed_nor_shortest():
@@ -97,17 +134,17 @@ BAD = {
     "no symbol size": (entries(symbols=b""), r"lacks the feature '\x03'"),
     "the same key twice": (entries(more=IMAGE_FEATURE), "is there twice"),
     "features twice": (entries() + entries(), "2 times the features"),
-    "an entry with two keys": (entries(more=block(1, block(1, b"a") * 2)), "2 times the key"),
-    "an entry without a value": (entries(more=block(1, block(1, b"a"))), "0 times the value"),
+    "an entry with two keys": (entries(more=block(1, block(1, b"a") * 2)), "without one key"),
+    "an entry without a value": (entries(more=block(1, block(1, b"a"))), "without one key and one"),
     "two strings": (entries(string=feature(b"\x01", block(1, block(1, b"a") * 2))), "2 times"),
     "a number for a string": (
         entries(string=feature(b"\x01", int64s(b"\x01"))),
-        "0 times the list",
+        "a field 3 where there can be none",
     ),
-    "a string for numbers": (entries(image=feature(b"\x02", block(1, b""))), "0 times the list"),
+    "a string for numbers": (entries(image=feature(b"\x02", block(1, b""))), "a field 1 where"),
     "a wrong wire type": (b"\x08\x05", "another wire type"),
     "a group": (entries() + b"\x0b\x0c", "wire type 3"),
-    "field number 0": (entries() + b"\x02\x00", "field number 0"),
+    "field number 0": (entries() + b"\x02\x00", "a field 0"),
     "one number": (entries(image=feature(b"\x02", int64s(b"\x11"))), "1 values"),
     "three numbers": (entries(image=feature(b"\x02", int64s(b"\x11\x21\x01"))), "3 values"),
     "many numbers": (entries(image=feature(b"\x02", int64s(b"\x01" * 50))), "50 values"),
@@ -116,10 +153,13 @@ BAD = {
         "ends within",
     ),
     "a number of 70 bits": (b"\xff" * 10 + b"\x01", "more than 64 bits"),
-    "a number of 65 bits": (entries() + b"\x20" + b"\xff" * 9 + b"\x02", "more than 64 bits"),
+    "a number of 65 bits": (
+        entries(image=feature(b"\x02", int64s(b"\xff" * 9 + b"\x02\x21"))),
+        "more than 64 bits",
+    ),
     "a length beyond the end": (b"\x0a\x7f", "claims 127 bytes where 0 are left"),
     "a length of 2**63": (b"\x0a" + b"\x80" * 9 + b"\x01", "claims 9223372036854775808 bytes"),
-    "many fields": (b"\x20\x00" * 1001, "more than 1000 fields"),
+    "many fields": (b"\x0a\x00" * 1001, "more than 1000 fields"),
     "a height of 0": (entries(image=feature(b"\x02", int64s(b"\x00\x21"))), "33×0 pixels"),
     "a negative width": (
         entries(image=feature(b"\x02", int64s(b"\x11" + MINUS_1))),
@@ -198,4 +238,4 @@ def test_changed_bytes_give_a_consistent_header_or_a_format_error(changes):
 
 def test_a_large_file_of_small_fields_is_refused_without_reading_it_all():
     with pytest.raises(FormatError, match="more than 1000 fields"):
-        unpack(b"\x20\x00" * 5_000_000)
+        unpack(b"\x0a\x00" * 5_000_000)

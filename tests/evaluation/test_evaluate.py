@@ -246,7 +246,7 @@ class TestModels:
             files / "w.safetensors", "sim", calibration=lambda: [("a", photo(32, 32))]
         )
         assert found.rung.name == "sim"
-        assert "calibrated on 1 images" in found.notes[0]
+        assert "calibrated on 1 image, which is as 0.02 photographs: headroom 3" in found.notes[0]
 
     def test_quantized_ones_say_that_they_were_not_calibrated(self, files):
         images = [("a", photo(32, 32))]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tests.hls.programs import SIZE, TINY, model
+from xlic.accelerator.design import SMALL
 from xlic.accelerator.isa import Register
 from xlic.accelerator.native_library import build_bench, hls_sources
-from xlic.accelerator.vectors import main, write_vectors
+from xlic.accelerator.vectors import main, write_limits, write_vectors
 from xlic.sources import HLS_DIR
 
 pytestmark = pytest.mark.hls
@@ -31,6 +32,12 @@ def run(program, *prefixes):
 @pytest.mark.parametrize("sanitize", [False, True])
 def test_runs_and_agrees_with_the_simulation_on_every_byte_of_memory(vectors, sanitize):
     done = run(build_bench(TINY, sanitize=sanitize), *vectors)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("error 0, 5 layers") == 2
+
+
+def test_agrees_with_the_simulation_at_every_limit_of_the_arithmetic(tmp_path):
+    done = run(build_bench(SMALL), *write_limits(tmp_path, SMALL))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("error 0, 5 layers") == 2
 
@@ -73,7 +80,8 @@ def test_unusable_files_are_told(tmp_path):
 
 def test_vectors_are_written_by_command(tmp_path, capsys):
     assert main([str(tmp_path / "v")]) == 0
-    assert capsys.readouterr().out.split() == [f"{tmp_path}/v/encode", f"{tmp_path}/v/decode"]
+    names = ("encode", "decode", "limits_encode", "limits_decode")
+    assert capsys.readouterr().out.split() == [f"{tmp_path}/v/{name}" for name in names]
     assert main([]) == 2
 
 

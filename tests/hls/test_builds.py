@@ -14,7 +14,8 @@ from tests.hls.programs import TINY
 from xlic.accelerator import native_library
 from xlic.accelerator.builds import UNUSED_DAYS, cache_folder, cached_build, digest_of
 from xlic.accelerator.design import SMALL
-from xlic.accelerator.native_library import build_library, hls_sources
+from xlic.accelerator.isa import DESIGN_CHOICES, DESIGN_RANGES
+from xlic.accelerator.native_library import build_library, find_compiler, hls_sources
 from xlic.errors import BuildError, InputError, MissingToolError
 from xlic.files import LongPhase
 from xlic.sources import HLS_DIR
@@ -55,6 +56,28 @@ def test_a_digest_depends_on_all_that_goes_in_and_on_where_it_ends(tmp_path):
     assert len(seen | {digest_of([a])}) == 7
     with pytest.raises(InputError, match="cannot read"):
         digest_of([tmp_path / "absent"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [
+        *((name, max(choices) + 1, "cannot be that") for name, choices in DESIGN_CHOICES.items()),
+        *((name, least - 1, "out of its range") for name, (least, _) in DESIGN_RANGES.items()),
+        *((name, most + 1, "out of its range") for name, (_, most) in DESIGN_RANGES.items()),
+    ],
+)
+def test_parameters_that_no_design_can_have_do_not_compile(parameter, value, said):
+    compiler = find_compiler()
+    source = f'#include "xlic_config.hpp"\nint main() {{ return xlic::{parameter} == {value}; }}\n'
+    done = subprocess.run(
+        [compiler, "-fsyntax-only", f"-DXLIC_{parameter}={value}", f"-I{HLS_DIR}", "-xc++", "-"],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{parameter} {said}" in done.stderr or f"{parameter} is {said}" in done.stderr
 
 
 def test_what_is_there_is_not_built_again(cache):

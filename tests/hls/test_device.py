@@ -199,7 +199,9 @@ def test_every_error_has_a_name_and_a_remedy(bench, code):
     lies = {info(Info.ERROR): code, info(Info.ERROR_LAYER): 2}
     message = failing(bench, lies)
     assert f"stopped with {code.name}" in message
-    assert ("in layer 2" in message) == (code > ErrorCode.WEIGHTS_CRC or code.name[0] == "W")
+    assert ("in layer 2 (ana_2)" in message) == (
+        code > ErrorCode.WEIGHTS_CRC or code.name[0] == "W"
+    )
     assert len(message.split("; ")[1]) > 10
 
 

@@ -108,6 +108,7 @@ def test_compress_here_decompress_in_another_process(model, photo, tmp_path, cap
     stream = tmp_path / "in.png.tfci"
     done = xlic("decompress", "--model_path", model, stream)
     assert done.returncode == 0, done.stderr
+    assert "has no checksum" in done.stderr
     picture = read_image(tmp_path / "in.png.tfci.png").pixels
     assert picture.shape == (170, 190, 3)
     # What this process decodes is what the other one did.

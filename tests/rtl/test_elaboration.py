@@ -4,6 +4,7 @@ once. Each check is shown to find what it is there for.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -12,9 +13,10 @@ import pytest
 
 from xlic.accelerator.cocotb_runner import require_simulator
 from xlic.accelerator.design import SMALL, Design
+from xlic.accelerator.isa import DESIGN_CHOICES, DESIGN_RANGES
 from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.yosys import Module, SynthesisError, check_elaboration, find_yosys
-from xlic.errors import MissingToolError
+from xlic.errors import InputError, MissingToolError
 from xlic.sources import RTL_DIR, RTL_TOP
 from xlic.tools import find_tool
 
@@ -59,7 +61,8 @@ def parameters(design):
 
 def elaborate(folder, design, sources=None, without=()):
     """Raises SynthesisError with what is wrong."""
-    module = Module(sources or rtl_sources(), RTL_TOP, parameters(design), without)
+    values = design if isinstance(design, dict) else parameters(design)
+    module = Module(sources or rtl_sources(), RTL_TOP, values, without)
     check_elaboration(module, folder / "yosys")
 
 
@@ -84,8 +87,8 @@ FAULTS = {
         r"selection is not empty: .*dlatch",
     ),
     "case that is not complete": (
-        "run_control.sv",
-        "      default: block_words = 16'd8;\n",
+        "layer_checker.sv",
+        "      default: block_words = 19'd8;\n",
         "      default: ;\n",
         r"logic loop",
     ),
@@ -152,7 +155,8 @@ def icarus():
 
 
 def compile_by_icarus(icarus, design, sources):
-    options = [f"-P{RTL_TOP}.{name}={value}" for name, value in parameters(design).items()]
+    values = design if isinstance(design, dict) else parameters(design)
+    options = [f"-P{RTL_TOP}.{name}={value}" for name, value in values.items()]
     return subprocess.run(
         [icarus, "-g2012", "-t", "null", "-s", RTL_TOP, *options, *map(str, sources)],
         capture_output=True,
@@ -183,3 +187,42 @@ def test_what_icarus_cannot_read_is_found(icarus, mutate, file, old, new, said):
     done = compile_by_icarus(icarus, SMALL, mutate(file, old, new))
     assert done.returncode != 0
     assert said in done.stderr
+
+
+REFUSED = {
+    **{name: max(choices) + 1 for name, choices in DESIGN_CHOICES.items()},
+    **{f"{name} ": most + 1 for name, (_, most) in DESIGN_RANGES.items()},
+    **{name: least - 1 for name, (least, _) in DESIGN_RANGES.items()},
+}
+"""Parameter and a value that it cannot have; a blank tells the upper limit from the lower."""
+
+
+def with_value(name):
+    return parameters(SMALL) | {name.strip(): REFUSED[name]}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_parameters_that_no_design_can_have_are_refused_by_all(
+    verilator, yosys, icarus, tmp_path, name
+):
+    values, parameter = with_value(name), name.strip()
+    with pytest.raises(InputError, match=parameter.lower()):
+        Design(**{key.lower(): value for key, value in values.items()})
+    done = compile_by_icarus(icarus, values, rtl_sources())
+    assert f"{parameter}_out_of_range" in done.stderr
+    assert done.returncode != 0
+    said = rf"{parameter} of {values[parameter]} cannot be built"
+    options = [f"-G{key}={value}" for key, value in values.items()]
+    files = map(str, rtl_sources())
+    result = subprocess.run(
+        [str(verilator.executable), "--lint-only", "--top-module", RTL_TOP, *options, *files],
+        env=verilator.environment("-O0"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert re.search(said, result.stderr), result.stderr[:2000]
+    if parameter in ("POF", "CHANNELS"):  # the same text; a reader's start takes long
+        with pytest.raises(SynthesisError, match=said):
+            elaborate(tmp_path, values)

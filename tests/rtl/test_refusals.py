@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
-from tests.accelerator.damage import with_fields
+from tests.accelerator.damage import MEMORY_BYTES, ODD, differences, random_case, with_fields
+from tests.accelerator.faults import FAULTS, UNUSUAL, fault_case
 from tests.sim.models import random_model
 from xlic.accelerator.compiler import compile_transform
-from xlic.accelerator.design import Design
 from xlic.accelerator.driver import Driver
 from xlic.accelerator.isa import BEAT_BYTES, Control, ErrorCode, Info, Register
+from xlic.accelerator.sources import rtl_sources
 from xlic.accelerator.timing import MemoryTiming
-from xlic.accelerator.verilated import MemoryFault, open_verilated
+from xlic.accelerator.verilated import MemoryFault, VerilatedDevice, open_verilated
+from xlic.accelerator.verilated_library import Rtl, build_library
 from xlic.rungs.int16 import Int16Rung
 
 pytestmark = [pytest.mark.rtl, pytest.mark.usefixtures("verilator")]
 
-TINY = Design(pof=4, poy=2, pox=8, input_words=256, weight_words=8192, param_words=256, channels=64)
 MODEL = random_model(seed=7, filters=5)
 SIZE = (35, 50)
 LIMIT = 3_000_000
+CASES = 100
+"""Seconds."""
 
 
 class Bench:
     """A device that holds the encoder's program, to be spoilt and run, and then to run soundly."""
 
     def __init__(self):
-        self.compiled = compile_transform(MODEL, "encode", SIZE, TINY)
+        self.compiled = compile_transform(MODEL, "encode", SIZE, ODD)
         memory = self.compiled.memory
         # Memory goes on behind the window: what leaves the window would find it.
-        self.device = open_verilated(TINY, memory.bytes + (1 << 16), timing=MemoryTiming(stall=4))
+        self.device = open_verilated(ODD, memory.bytes + (1 << 16), timing=MemoryTiming(stall=4))
         self.device.allow("gmem0", read=(0, memory.bytes), write=(0, memory.bytes))
         self.device.allow("gmem1", read=(0, memory.bytes), write=(0, 0))
         self.pixels = np.random.default_rng(3).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
@@ -90,18 +95,18 @@ def bench(shared):
     [
         ("magic", 0x434C4959, ErrorCode.MAGIC),
         ("version", 2, ErrorCode.VERSION),
-        ("array", TINY.array + 1, ErrorCode.DESIGN),
-        ("array", TINY.array | 1 << 24, ErrorCode.DESIGN),
+        ("array", ODD.array + 1, ErrorCode.DESIGN),
+        ("array", ODD.array | 1 << 24, ErrorCode.DESIGN),
         ("layers", 0, ErrorCode.CAPACITY),
         ("layers", 9, ErrorCode.CAPACITY),
         ("passes", 0, ErrorCode.CAPACITY),
-        ("passes", TINY.pass_words + 1, ErrorCode.CAPACITY),
+        ("passes", ODD.pass_words + 1, ErrorCode.CAPACITY),
         ("taps", 0, ErrorCode.CAPACITY),
         ("taps", 0xFFFFFFFF, ErrorCode.CAPACITY),
         ("params", 0, ErrorCode.CAPACITY),
-        ("params", TINY.param_words + 1, ErrorCode.CAPACITY),
+        ("params", ODD.param_words + 1, ErrorCode.CAPACITY),
         ("weight_words", 0, ErrorCode.CAPACITY),
-        ("weight_words", TINY.weight_words + 1, ErrorCode.CAPACITY),
+        ("weight_words", ODD.weight_words + 1, ErrorCode.CAPACITY),
         ("tables_crc", 1, ErrorCode.TABLES_CRC),
     ],
 )
@@ -167,13 +172,13 @@ def test_programs_outside_the_window(bench, program):
         ("slot_words", 65535, ErrorCode.LAYER),
         ("phase_words", 65528, ErrorCode.LAYER),
         ("in_blocks", 4000, ErrorCode.LAYER),
-        ("out_channels", 65, ErrorCode.LAYER),
+        ("out_channels", ODD.channels + 1, ErrorCode.LAYER),
         ("pass_first", 65535, ErrorCode.PASS),
         ("in_offset", 0xFFFFFFFF, ErrorCode.WINDOW),
         ("in_row_pitch", 0xFFFFFFFF, ErrorCode.WINDOW),
         ("out_offset", 0xFFFFFFFF, ErrorCode.WINDOW),
         ("out_row_pitch", 0xFFFFFFFF, ErrorCode.WINDOW),
-        ("out_run", 65535, ErrorCode.WINDOW),
+        ("out_run", 65535, ErrorCode.LAYER),
     ],
 )
 def test_layers_that_cannot_be(bench, layer, field, value, code):
@@ -248,27 +253,56 @@ def test_a_reset_in_the_middle_leaves_a_sound_accelerator(bench, after):
     assert bench.runs_soundly()
 
 
-def test_random_damage_always_ends(bench):
+@pytest.fixture(scope="module")
+def device(verilator):
+    device = open_verilated(ODD, MEMORY_BYTES, timing=MemoryTiming(stall=4))
+    yield device
+    device.check()
+    device.close()
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *UNUSUAL])
+def test_faults_end_as_on_the_reference_machine(device, fault):
+    assert differences(fault_case(fault), device) == []
+
+
+def test_random_damage_ends_as_on_the_reference_machine(device):
     rng = np.random.default_rng(2017)
-    program, ended = bench.compiled.program, set()
-    for _ in range(150):
-        section = rng.choice(["layers", "passes", "taps"], p=[0.6, 0.3, 0.1])
-        records = getattr(program, section)
-        index = int(rng.integers(len(records)))
-        fields = vars(records[index])
-        name = rng.choice(list(fields))
-        value = int(fields[name]) ^ 1 << int(rng.integers(0, 8))
-        try:
-            data = with_fields(program, section, index, **{name: value})
-        except Exception:
-            continue
-        bench.load(data)
-        ended.add(bench.run()[0])
-    assert {ErrorCode.NONE, ErrorCode.LAYER, ErrorCode.PASS, ErrorCode.WINDOW} <= ended
+    for _ in range(CASES):
+        case = random_case(rng)
+        assert differences(case, device) == [], case.what
+
+
+RULES = {
+    "layer_checker.sv": ("groups > 25'(GROUPS)", "groups > 25'(9 * GROUPS)"),
+    "pass_checker.sv": ("if (bad || record_bad || order_bad || end_bad)", "if (bad || record_bad)"),
+}
+"""What may be asked of a layer, and no longer is."""
+
+
+@pytest.mark.selfcheck
+@pytest.mark.nightly
+def test_rules_that_are_missing_are_noticed(tmp_path):
+    for source in rtl_sources():
+        shutil.copy(source, tmp_path)
+    for name, (old, new) in RULES.items():
+        text = (tmp_path / name).read_text("utf-8")
+        assert old in text, f"{name} has changed; adapt this test"
+        (tmp_path / name).write_text(text.replace(old, new), "utf-8")
+    library = build_library(Rtl.of(ODD, tmp_path))
+    for fault in (
+        "more channels stored than there are",
+        "plain results behind GDN",
+        "a tile that is never given back",
+        "an emission that is not begun",
+    ):
+        device = VerilatedDevice(library, MEMORY_BYTES, strict=False)
+        assert differences(fault_case(fault), device), fault
+        device.close()
 
 
 def test_the_identity_is_that_of_the_sources(bench):
-    from xlic.accelerator.sources import rtl_sources, source_hash
+    from xlic.accelerator.sources import source_hash
 
     assert bench.driver.identity.source_hash == source_hash(rtl_sources())
-    assert bench.driver.identity.design == TINY
+    assert bench.driver.identity.design == ODD

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import stat
+import time
 
 import pytest
 
 from tests.rtl import copier
 from tests.rtl.copier import MARK, Copier
+from tests.small_disk import run_beside_small_disk
 from xlic.accelerator import verilated_library, verilator
 from xlic.accelerator.design import SMALL
 from xlic.accelerator.sources import needed_sources, rtl_sources, source_hash
@@ -177,3 +179,25 @@ def test_a_library_of_another_interface_is_refused(library, monkeypatch):
 
 def test_the_benches_are_where_they_are_looked_for():
     assert (BENCH_DIR / "common.py").is_file()
+
+
+RTL_ON_A_SMALL_DISK = """
+import sys
+from xlic.accelerator.design import SMALL
+from xlic.accelerator.verilated_library import Rtl, build_library
+from xlic.errors import XlicError
+try:
+    build_library(Rtl.of(SMALL))
+except XlicError as error:
+    print(error)
+    sys.exit(error.exit_status)
+"""
+
+
+def test_a_build_that_cannot_fit_is_refused_at_once(tmp_path, verilator):
+    disk = tmp_path / "disk"
+    began = time.monotonic()
+    done = run_beside_small_disk(RTL_ON_A_SMALL_DISK, disk, "60m", {"XDG_CACHE_HOME": str(disk)})
+    assert done.returncode == 2, done.stderr
+    assert f"no room in {disk}/xlic: 150 MB are needed" in done.stdout
+    assert time.monotonic() - began < 30

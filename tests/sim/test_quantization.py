@@ -66,6 +66,12 @@ def model(float_weights, calibration):
     return quantize(float_weights, calibration)
 
 
+@pytest.fixture(scope="module")
+def exact(float_weights, calibration):
+    """With just that headroom over what the pictures reach, few as they are."""
+    return quantize(float_weights, calibration, 2.0, 4.0)
+
+
 def test_int16_stays_close_to_float_on_pictures_that_calibration_has_not_seen(float_weights, model):
     reference, rung = FloatRung(float_weights), Int16Rung(model)
     for _, pixels in photographs(count=2, seed=99):
@@ -91,10 +97,10 @@ def test_closeness_fails_when_one_shift_is_wrong(float_weights, model):
     assert np.mean(Int16Rung(wrong).analyze(pixels).output != reference) > 0.01
 
 
-def test_every_channel_uses_its_range_up_to_the_headroom(model, calibration):
+def test_every_channel_uses_its_range_up_to_the_headroom(exact, calibration):
     for name in ("gdn_0", "ana_1", "gdn_1", "syn_0", "igdn_0", "syn_1", "igdn_1"):
         headroom = 2 if "ana" in name or name.startswith("gdn") else 4
-        used = calibration.peaks[name] * np.ldexp(1.0, model.fraction_bits[name]) / 32767
+        used = calibration.peaks[name] * np.ldexp(1.0, exact.fraction_bits[name]) / 32767
         assert (used <= 1 / headroom + 1e-9).all() or name.startswith("gdn")
         assert (used > 1 / (2 * headroom) - 1e-9).all()
 
@@ -190,22 +196,15 @@ def test_the_accumulator_check_counts_what_kernels_can_reach():
             contract._check_accumulator(kernel, np.array([bias]), "sum")
 
 
-@pytest.mark.parametrize("field", ["provenance", "lambda"])
-def test_metadata_of_another_type_is_refused(model, tmp_path, field):
-    metadata = {"filters": FILTERS, "lambda": None, "provenance": {}} | {field: ["x"]}
-    path = tmp_path / "q.safetensors"
-    save_container(path, kind="quantized", version=1, arrays=model.arrays(), metadata=metadata)
-    with pytest.raises(FormatError, match="λ must be a number, provenance an object"):
-        load_quantized(path)
-
-
 def test_a_file_of_another_version_or_kind_names_the_remedy(model, tmp_path):
     path = tmp_path / "q.safetensors"
     for kind, version, message in (
         ("quantized", contract.VERSION + 1, "format version 2, .* make it with `xlic quantize`"),
         ("weights", 1, "'weights' file where a 'quantized' file is needed"),
     ):
-        save_container(path, kind=kind, version=version, arrays=model.arrays(), metadata={})
+        save_container(
+            path, kind=kind, version=version, arrays=model.arrays(), metadata={"filters": FILTERS}
+        )
         with pytest.raises(FormatError, match=message):
             load_quantized(path)
 
@@ -260,10 +259,10 @@ def test_calibration_measures_latents_with_the_offset_of_the_prior(float_weights
     assert np.array_equal(peaks, np.abs(symbols + offsets.astype(float)).max(axis=(0, 1)))
 
 
-def test_normalizers_keep_the_headroom(model, calibration):
+def test_normalizers_keep_the_headroom(exact, calibration):
     for name, headroom in (("gdn_0", 2), ("gdn_1", 2), ("igdn_0", 4), ("igdn_1", 4)):
-        gdn = model.gdns[name]
-        scale = np.float64(2.0) ** (exponent_of(gdn.beta, name, model) - gdn.norm_shift)
+        gdn = exact.gdns[name]
+        scale = np.float64(2.0) ** (exponent_of(gdn.beta, name, exact) - gdn.norm_shift)
         reached = calibration.norms[name] * scale
         assert (reached * headroom <= 2**24).all()
         assert (reached * headroom > 2**23 * 0.999).all()

@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from xlic.accelerator.design import MOST_WORDS, Design
-from xlic.accelerator.isa import MAX_LAYERS
+from xlic.accelerator.design import Design
+from xlic.accelerator.isa import DESIGN_RANGES, MAX_LAYERS
 from xlic.accelerator.program import Program
 from xlic.accelerator.records import (
     LayerRecord,
@@ -129,10 +129,11 @@ class Assembler:
         if not self._short:
             return
         for parameter, (what, needed) in self._short.items():
-            if needed > MOST_WORDS[parameter]:
+            most = DESIGN_RANGES[parameter.upper()][1]
+            if needed > most:
                 raise InputError(
                     f"{what} needs {parameter} {needed}, more than any design has "
-                    f"({MOST_WORDS[parameter]}); use a smaller model"
+                    f"({most}); use a smaller model"
                 )
         needs = "; ".join(
             f"{what} needs {{}} {needed}, the design has {getattr(self.design, parameter)}"

@@ -1,34 +1,29 @@
 """Compiled things in the user's cache: built once for the same sources, options and compiler.
 
-A build is a folder named after what it is and the SHA-256 of all that went into it. It appears
-whole or not at all: it is made under another name and then renamed, and a lock lets one process
-build while the others wait for the result.
+A build is a folder of :mod:`xlic.cache`, named after what it is and the SHA-256 of all that went
+into it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import logging
 import os
+import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from xlic.cache import cache_folder, fault_of, making, publish
+from xlic.disk import tells_of_a_full_disk
 from xlic.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 UNUSED_DAYS = 30
 """Builds that nothing asked for in this time are removed when another one is made."""
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/xlic``, ``~/.cache/xlic`` where that is not set."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification says to ignore relative paths.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "xlic"
 
 
 def digest_of(files: Iterable[Path], facts: Iterable[str] = ()) -> str:
@@ -56,7 +51,7 @@ def digest_of(files: Iterable[Path], facts: Iterable[str] = ()) -> str:
 
 
 def cached_build(name: str, digest: str, build: Callable[[Path], None]) -> Path:
-    """The folder of a finished build; builds it if it is not there.
+    """The folder of a finished build; builds it if it is not there, or is damaged.
 
     Args:
         name: what is built, e.g. ``hls``; part of the folder's name.
@@ -68,54 +63,35 @@ def cached_build(name: str, digest: str, build: Callable[[Path], None]) -> Path:
         The folder. Nothing in it may be changed.
 
     Raises:
-        InputError: the cache cannot be written.
+        InputError: the cache cannot be written, or has no room.
     """
-    root = cache_folder()
-    folder = root / f"{name}-{digest[:32]}"
-    if _is_there(folder):
+    folder = cache_folder() / f"{name}-{digest[:32]}"
+    if _is_usable(folder):
         return folder
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / f".{folder.name}.lock"):
-            if not _is_there(folder):
-                _publish(folder, build)
-                _remove_unused(root, name)
-    except OSError as error:
-        raise InputError(
-            f"cannot build into {root}: {error.strerror or error}; "
-            "set XDG_CACHE_HOME to a folder that is writable and has room"
-        ) from error
+    with making(folder):
+        if not _is_usable(folder):
+            if folder.exists():
+                _log.warning("xlic: %s is made again: %s", folder, fault_of(folder))
+            publish(folder, build)
+            _remove_unused(folder.parent, name)
     return folder
 
 
-def _is_there(folder: Path) -> bool:
-    try:
-        # Tells _remove_unused that it is in use.
-        os.utime(folder)
-    except FileNotFoundError:
+def error_lines(text: str, most: int = 3) -> list[str]:
+    """The lines of what a compiler printed that say why it failed; that of a full disk first."""
+    lines = [line.strip() for line in text.splitlines()]
+    full = [line for line in lines if tells_of_a_full_disk(line)]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return ([*full[:1], *errors] or lines[-most:])[:most]
+
+
+def _is_usable(folder: Path) -> bool:
+    if fault_of(folder) is not None:
         return False
-    except OSError:
-        # A cache that somebody else filled and we may only read.
-        return folder.is_dir()
+    # Tells _remove_unused that it is in use. A cache that somebody else filled may be read only.
+    with suppress(OSError):
+        os.utime(folder)
     return True
-
-
-def _publish(folder: Path, build: Callable[[Path], None]) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        build(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The file stays: removing it would let two processes lock two files of one name.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _remove_unused(root: Path, name: str) -> None:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xlic.accelerator.isa import DESIGN_CHOICES, DESIGN_RANGES
 from xlic.errors import ParameterError
-
-LEAST_WORDS = 16
-MOST_WORDS = {
-    "input_words": 1 << 15,
-    "weight_words": 1 << 24,
-    "param_words": 1 << 16,
-    "pass_words": 1 << 16,
-    "tap_words": 1 << 16,
-    "channels": 1 << 10,
-}
-"""Of each buffer, in any design."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +27,18 @@ class Design:
     channels: int = 256
 
     def __post_init__(self) -> None:
-        choices = {"pof": (4, 8, 16), "poy": (2, 4, 8), "pox": (8, 16)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
+        for name, allowed in DESIGN_CHOICES.items():
+            value = getattr(self, name.lower())
+            if value not in allowed:
                 raise ParameterError(
-                    f"a design with {{}} {getattr(self, name)} cannot be built; "
+                    f"a design with {{}} {value} cannot be built; "
                     f"{{}} is one of {', '.join(map(str, allowed))}",
-                    *(name, name),
+                    *(name.lower(), name.lower()),
                 )
-        for name, most in MOST_WORDS.items():
-            if not LEAST_WORDS <= getattr(self, name) <= most:
-                raise ParameterError(
-                    f"{{}} {getattr(self, name)} must be {LEAST_WORDS} … {most}", name
-                )
+        for name, (least, most) in DESIGN_RANGES.items():
+            value = getattr(self, name.lower())
+            if not least <= value <= most:
+                raise ParameterError(f"{{}} {value} must be {least} … {most}", name.lower())
 
     @property
     def macs(self) -> int:

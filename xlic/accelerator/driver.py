@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,8 +167,10 @@ class Driver:
         compiled.poison(window)
         if cycle_limit is None:
             cycle_limit = CYCLE_LIMIT_FLOOR + CYCLE_LIMIT_FACTOR * array_cycles(compiled.program)
-        layers = len(compiled.layers)
-        execution = self._run(compiled.memory.program, compiled.memory.beats, layers, cycle_limit)
+        names = [layer.output for layer in compiled.layers]
+        execution = self._run(
+            compiled.memory.program, compiled.memory.beats, len(names), cycle_limit, names
+        )
         ran = self._info(Info.PROGRAM_HIGH) << 32 | self._info(Info.PROGRAM_LOW)
         if ran != int(compiled.program.identity, 16):
             raise AcceleratorError(
@@ -176,7 +179,15 @@ class Driver:
             )
         return execution
 
-    def run(self, program: int, window_beats: int, layers: int, *, cycle_limit: int) -> Execution:
+    def run(
+        self,
+        program: int,
+        window_beats: int,
+        layers: int,
+        *,
+        cycle_limit: int,
+        names: Sequence[str] = (),
+    ) -> Execution:
         """Run what lies in the window.
 
         Args:
@@ -184,23 +195,26 @@ class Driver:
             window_beats: length of the window that the accelerator may touch.
             layers: how many the program has.
             cycle_limit: clock cycles to wait.
+            names: of the layers, for messages.
 
         Raises:
             AcceleratorError: it is busy, stopped with an error, or did not end.
         """
         self._wait_for_rest()
-        return self._run(program, window_beats, layers, cycle_limit)
+        return self._run(program, window_beats, layers, cycle_limit, names)
 
-    def _run(self, program: int, window_beats: int, layers: int, cycle_limit: int) -> Execution:
+    def _run(
+        self, program: int, window_beats: int, layers: int, cycle_limit: int, names: Sequence[str]
+    ) -> Execution:
         self._prepare(program, window_beats)
         self.device.write(Register.CONTROL, 1 << Control.START)
         came = self.device.wait(cycle_limit)
         if not came or not self.device.read(Register.CONTROL) & 1 << Control.DONE:
-            raise AcceleratorError(self._unfinished(cycle_limit, layers))
+            raise AcceleratorError(self._unfinished(cycle_limit, layers, names))
         self._acknowledge()
         error = self._info(Info.ERROR)
         if error != ErrorCode.NONE:
-            raise AcceleratorError(self._failure(error))
+            raise AcceleratorError(self._failure(error, names))
         done = self._info(Info.LAYERS_DONE)
         if done != layers:
             raise AcceleratorError(
@@ -283,19 +297,21 @@ class Driver:
         }.items():
             self.device.write(register, value)
 
-    def _unfinished(self, cycle_limit: int, layers: int) -> str:
-        known = [f"layer {index}: {self.counters(index)}" for index in range(layers)]
+    def _unfinished(self, cycle_limit: int, layers: int, names: Sequence[str]) -> str:
+        known = [f"{_layer(index, names)}: {self.counters(index)}" for index in range(layers)]
         return (
             f"the accelerator did not end within {cycle_limit} cycles, "
             f"{self._info(Info.LAYERS_DONE)} layers of {layers} done ({'; '.join(known)}); "
             "reset it, or allow more cycles"
         )
 
-    def _failure(self, error: int) -> str:
+    def _failure(self, error: int, names: Sequence[str]) -> str:
         if error not in tuple(ErrorCode):
             return f"the accelerator stopped with error {error}, which does not exist; reset it"
         code = ErrorCode(error)
-        where = "" if code in _BEFORE_LAYERS else f" in layer {self._info(Info.ERROR_LAYER)}"
+        where = (
+            "" if code in _BEFORE_LAYERS else f" in {_layer(self._info(Info.ERROR_LAYER), names)}"
+        )
         owed = "" if self._idle else "; memory still owes it answers: until then only a reset helps"
         return f"the accelerator stopped with {code.name}{where}; {_REMEDIES[code]}{owed}"
 
@@ -308,6 +324,11 @@ def array_cycles(program: Program) -> int:
         * sum(program.passes[index].cycles for index in layer.pass_range)
         for layer in program.layers
     )
+
+
+def _layer(index: int, names: Sequence[str]) -> str:
+    """A layer as messages call it: its place, and its name where that is known."""
+    return f"layer {index} ({names[index]})" if index < len(names) else f"layer {index}"
 
 
 def _array(design: Design) -> str:

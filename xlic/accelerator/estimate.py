@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from xlic.accelerator.resources import (
 from xlic.accelerator.sources import needed_sources, rtl_sources
 from xlic.accelerator.verilated_library import rtl_parameters
 from xlic.accelerator.yosys import Module, find_yosys, read_json, run_yosys, script
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import LongPhase, Progress
 from xlic.sources import RTL_DIR, RTL_TOP
@@ -92,6 +92,7 @@ BLOCKS = (
     Block("multiplier", count=lambda design: design.pox),
     Block("window_loader", steady=("layer_i",)),
     Block("sequencer", steady=("layer_i",)),
+    Block("pass_checker", steady=("layer_i",)),
     Block("store", steady=("layer_i",)),
     Block("program_loader"),
     Block("axi_reader", count=lambda design: 2),
@@ -99,6 +100,7 @@ BLOCKS = (
     Block("axi_lite_registers"),
     Block("control_registers"),
     Block("run_control"),
+    Block("layer_checker"),
 )
 REST = "rest of the top"
 
@@ -290,8 +292,7 @@ def _map(module: Module, steady: tuple[str, ...], scripts: list[Path]) -> dict[s
     cells = {}
     levels = {}
     for path in scripts:
-        with tempfile.TemporaryDirectory(prefix="xlic-yosys-") as name:
-            folder = Path(name)
+        with scratch_folder() as folder:
             run_yosys(module, folder, [path], TIMEOUT_S)
             cells[path.stem] = cells_of(read_json(folder / "stat.json"))
             if path.name == _LOGIC:

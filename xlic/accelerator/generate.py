@@ -26,6 +26,10 @@ _CONSTANTS = (
     "MAX_LAYERS",
     "HEADER_BEATS",
     "LAYER_BEATS",
+    "FURTHEST",
+    "MAX_SHIFT",
+    "MAX_GDN_SHIFT",
+    "MAX_SYMBOL_SHIFT",
     "WATCHDOG_CYCLES",
     "SKIP_LANE",
     "INFO_WORDS",
@@ -54,6 +58,8 @@ _HEAD = """\
 def system_verilog() -> str:
     """The package ``xlic_isa_pkg``.
 
+    Of the parameters of a design it holds ``NAME_CHOICES``, a bit for each value that is one, or
+    ``NAME_LEAST`` and ``NAME_MOST``.
     Of every field of a record it holds ``RECORD_FIELD_LSB``, counted in bits from bit 0 of the
     record's first word, and ``RECORD_FIELD_BITS``. Members of enumerations are as wide as the
     field or port that holds them.
@@ -62,7 +68,10 @@ def system_verilog() -> str:
 
 
 def cpp_header() -> str:
-    """The header with namespace ``xlic::isa``: constants, enumerations, records, decoders."""
+    """The header with namespace ``xlic::isa``: constants, enumerations, records, decoders.
+
+    The constants are those of the package.
+    """
     return _HEAD + "\n".join(_cpp_lines()) + "\n"
 
 
@@ -105,6 +114,11 @@ def _constants() -> Iterator[tuple[str, int]]:
         yield name, int(getattr(isa, name))
     for record in isa.RECORDS:
         yield f"{record.name.upper()}_RECORD_WORDS", record.words
+    for name, choices in isa.DESIGN_CHOICES.items():
+        yield f"{name}_CHOICES", sum(1 << choice for choice in choices)
+    for name, (least, most) in isa.DESIGN_RANGES.items():
+        yield f"{name}_LEAST", least
+        yield f"{name}_MOST", most
 
 
 def _fields() -> Iterator[tuple[str, isa.Field]]:

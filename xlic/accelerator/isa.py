@@ -29,6 +29,29 @@ WINDOW_OFFSETS = 3
 MAX_LAYERS = 8
 HEADER_BEATS = 4
 LAYER_BEATS = 8
+FURTHEST = 3 << 19
+"""Most rows (columns) from the origin of the first tile's window, or from the output's first row
+(column), to those of the last tile: coordinates then fit 22 bits. More than any map has."""
+MAX_SHIFT = 47
+"""Shifts of sums, and of IGDN's products, are 1 … this."""
+MAX_GDN_SHIFT = 36
+MAX_SYMBOL_SHIFT = 15
+
+DESIGN_CHOICES: Mapping[str, tuple[int, ...]] = {
+    "POF": (4, 8, 16),
+    "POY": (2, 4, 8),
+    "POX": (8, 16),
+}
+"""Values that a parameter of a design can have."""
+DESIGN_RANGES: Mapping[str, tuple[int, int]] = {
+    "INPUT_WORDS": (16, 1 << 15),
+    "WEIGHT_WORDS": (16, 1 << 23),
+    "PARAM_WORDS": (16, 1 << 16),
+    "PASS_WORDS": (16, 1 << 16),
+    "TAP_WORDS": (16, 1 << 16),
+    "CHANNELS": (16, 1 << 10),
+}
+"""Least and most of the others: addresses of weights have 24 bits, those of tables 16."""
 
 
 class InFormat(IntEnum):
@@ -72,7 +95,7 @@ class ErrorCode(IntEnum):
     TABLES_CRC = 5
     WEIGHTS_CRC = 6
     WINDOW = 7
-    """An access outside the memory window."""
+    """An access outside the memory window, or output over the layer's input or the program."""
     READ = 8
     """The memory answered a read with an error."""
     WRITE = 9
@@ -80,7 +103,8 @@ class ErrorCode(IntEnum):
     LAYER = 10
     """A layer descriptor with a size of zero or beyond the buffers."""
     PASS = 11
-    """A pass with a count of zero, or tables, weights or parameters outside what was loaded."""
+    """A pass that takes from outside of what was loaded, parameters beyond the contract, or passes
+    in an order that cannot be run."""
     STALL = 12
     """Nothing moved for :data:`WATCHDOG_CYCLES`."""
 

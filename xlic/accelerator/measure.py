@@ -23,8 +23,12 @@ from xlic.accelerator.native import NativeDevice
 from xlic.accelerator.timing import CLOCK_HZ, MemoryTiming
 from xlic.accelerator.verilated import open_verilated
 from xlic.files import LongPhase, Progress
-from xlic.quantization.model import QuantizedModel
+from xlic.limits.observe import LimitObserver, Reached
+from xlic.quantization.model import DECODER_INPUT, QuantizedModel
+from xlic.rungs.accelerator import saturations
+from xlic.rungs.differences import Difference, differences
 from xlic.rungs.int16 import Int16Rung
+from xlic.rungs.interface import Run
 
 Kind = Literal["rtl", "hls", "model"]
 
@@ -49,7 +53,9 @@ class LayerMeasure:
         load_wait: cycles that the array waited for input; None in HLS C++, as the next two.
         weight_wait: for weights.
         store_wait: for results before to be drained or stored.
-        equal: whether its result equals the simulation's, element by element; None in a prediction.
+        equal: whether its result equals the simulation's, element by element, and as much was
+            clipped; None in a prediction.
+        saturations: by tensor, how many elements it clipped; None in a prediction.
     """
 
     name: str
@@ -61,6 +67,7 @@ class LayerMeasure:
     weight_wait: int | None
     store_wait: int | None
     equal: bool | None
+    saturations: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class Measure:
         memory: how fast memory answered; None in HLS C++, which has no time.
         layers: in order.
         cycles: from start to done.
+        differences: from the simulation.
+        reached: limits of the contract that the picture's operands reached; None in a prediction.
     """
 
     kind: Kind
@@ -84,6 +93,8 @@ class Measure:
     memory: MemoryTiming | None
     layers: tuple[LayerMeasure, ...]
     cycles: int
+    differences: tuple[Difference, ...] = ()
+    reached: Reached | None = None
 
     @property
     def macs(self) -> int:
@@ -99,11 +110,6 @@ class Measure:
     def milliseconds(self) -> float | None:
         """At :data:`~xlic.accelerator.timing.CLOCK_HZ`; None in HLS C++."""
         return None if self.memory is None else self.cycles / CLOCK_HZ * 1e3
-
-    @property
-    def different(self) -> list[str]:
-        """Names of the layers that are not equal."""
-        return [layer.name for layer in self.layers if layer.equal is False]
 
     def total(self, wait: str) -> int | None:
         """Sum of ``load_wait``, ``weight_wait`` or ``store_wait``; None in HLS C++."""
@@ -133,6 +139,7 @@ class Measure:
                 **{wait: self.total(wait) for wait in ("load_wait", "weight_wait", "store_wait")},
                 "equal": self.equal,
             },
+            "differences": [each.as_dict() for each in self.differences],
         }
 
 
@@ -206,7 +213,7 @@ def predict_measure(
     """What :func:`measure_rtl` would measure, from the cycle model."""
     compiled = compile_transform(model, transform, size, design)
     predicted = predict(compiled, memory)
-    layers = tuple(_layer(compiled, index, x, None, "model") for index, x in enumerate(predicted))
+    layers = tuple(_layer(compiled, index, x, "model") for index, x in enumerate(predicted))
     cycles = sum(layer.cycles for layer in layers)
     return Measure("model", transform, size, design, memory, layers, cycles)
 
@@ -224,13 +231,14 @@ def _measure(
     size = (image.shape[0], image.shape[1])
     compiled = compile_transform(model, transform, size, design)
     stored = [layer.output for layer in compiled.layers]
-    sim = Int16Rung(model)
+    observer = LimitObserver(model)
+    sim = Int16Rung(model, observer)
     if transform == "encode":
         values: NDArray[Any] = image
-        reference = sim.analyze(image, keep=stored).tensors
+        expected = sim.analyze(image, keep=stored)
     else:
-        values = sim.analyze(image).output
-        reference = sim.synthesize(values, size, keep=stored).tensors
+        values = Int16Rung(model).analyze(image).output
+        expected = sim.synthesize(values, size, keep=stored)
     cycles = sum(layer.cycles for layer in predict(compiled, memory or MemoryTiming()))
     seconds = max(1, round(cycles / _CYCLES_PER_SECOND[kind]))
     phase = f"{transform} in {kind}, {cycles:,} cycles"
@@ -239,24 +247,34 @@ def _measure(
     with opened(compiled.memory.bytes) as device:
         watched = device if progress is None else _Watched(device, progress, phase, cycles)
         execution = Driver(watched).execute(compiled, values)
-        layers = tuple(
-            _layer(
-                compiled,
-                index,
-                counters,
-                np.array_equal(compiled.read(device.memory, name), reference[name]),
-                kind,
-            )
-            for index, (name, counters) in enumerate(zip(stored, execution.layers, strict=True))
-        )
-    return Measure(kind, transform, size, design, memory, layers, execution.cycles)
+        tensors = {name: compiled.read(device.memory, name) for name in stored}
+    found = Run(tensors[compiled.output], tensors, saturations(compiled, execution))
+    wrong = differences(found, expected)
+    layers = tuple(
+        _layer(compiled, index, counters, kind, found, wrong)
+        for index, counters in enumerate(execution.layers)
+    )
+    return Measure(
+        *(kind, transform, size, design, memory, layers, execution.cycles, wrong),
+        reached=observer.reached,
+    )
 
 
 def _layer(
-    compiled: Compiled, index: int, counters: Any, equal: bool | None, kind: Kind
+    compiled: Compiled,
+    index: int,
+    counters: Any,
+    kind: Kind,
+    found: Run | None = None,
+    wrong: tuple[Difference, ...] = (),
 ) -> LayerMeasure:
     layer = compiled.layers[index]
     timed = kind != "hls"
+    names = layer.names if index else (DECODER_INPUT, *layer.names)
+    equal = counted = None
+    if found is not None:
+        equal = not any(each.tensor in names for each in wrong)
+        counted = {name: found.saturations[name] for name in names if name in found.saturations}
     return LayerMeasure(
         layer.output,
         layer.names,
@@ -267,6 +285,7 @@ def _layer(
         counters.weight_wait if timed else None,
         counters.store_wait if timed else None,
         equal,
+        counted,
     )
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from xlic.accelerator.builds import cached_build, digest_of
+from xlic.accelerator.builds import cached_build, digest_of, error_lines
 from xlic.accelerator.design import Design
 from xlic.accelerator.sources import source_hash
 from xlic.errors import BuildError, InputError, MissingToolError
@@ -108,7 +108,7 @@ def _build(
         command = [compiler, *options, *code, "-o", str(place / target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            errors = error_lines(done.stderr, 1)
             raise BuildError(
                 f"{compiler} cannot compile {folder}: {(errors or ['no message'])[0]}; "
                 "needs g++ 7 or later (Debian: apt-get install g++)"

@@ -132,7 +132,13 @@ class Program:
         return words.astype("<u4").tobytes() + tables + weights
 
     @classmethod
-    def from_bytes(cls, data: bytes, design: Design, window_beats: int | None = None) -> Program:
+    def from_bytes(
+        cls,
+        data: bytes,
+        design: Design,
+        window_beats: int | None = None,
+        offset: int | None = None,
+    ) -> Program:
         """Read a program and check it as the accelerator does.
 
         Args:
@@ -140,6 +146,8 @@ class Program:
             design: of the accelerator.
             window_beats: length of the memory window that it is to run in; None leaves open
                 whether its accesses stay in a window.
+            offset: first beat of the program in the window; None leaves open whether it would be
+                overwritten.
 
         Raises:
             ProgramError: damaged, truncated, of another version or design, larger than its
@@ -180,7 +188,7 @@ class Program:
             _decode(ParamRecord, data, tables[3], sections.params),
             flat.astype(np.int16).reshape(-1, design.pof),
         )
-        check_program(program, design, window_beats)
+        check_program(program, design, window_beats, offset)
         return program
 
     def _header(self, tables_crc: int, weights_crc: int) -> NDArray[np.uint32]:

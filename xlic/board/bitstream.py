@@ -123,7 +123,7 @@ def load_bitstream(
         store: of files on the board.
         bitstream: to load.
         manager: name of the FPGA manager.
-        folder: xlic's on the board.
+        folder: of the leases on the board, which is told of there.
         deadline: of all of it.
         guard: shell that must succeed right before.
         force: load it again in any case.
@@ -148,7 +148,7 @@ def load_bitstream(
     script = (
         f"{guard}\n"
         f"cd {quoted(control)} || exit 5\n"
-        f"rm -f {quoted(marker)} {firmware}/xlic-*.bin; mkdir -p {firmware}\n"
+        f"rm -f {quoted(marker, f'{marker}.in-run')} {firmware}/xlic-*.bin; mkdir -p {firmware}\n"
         f"cp {quoted(source, f'{firmware}/{name}')} || exit 6\n"
         # A full bitstream, not a partial one.
         f"echo 0 > flags || exit 7\n"
@@ -176,18 +176,31 @@ def forget_bitstream(shell: Shell, folder: str, deadline: Deadline, guard: str =
 
     Args:
         shell: the way to the board.
-        folder: xlic's on the board.
+        folder: of the leases on the board, which is told of there.
         deadline: until when.
         guard: shell that must succeed right before.
 
     Raises:
         InfrastructureError: the link failed.
     """
-    shell.run(f"{guard}\nrm -f {quoted(_marker(folder))}", deadline)
+    marker = _marker(folder)
+    shell.run(f"{guard}\nrm -f {quoted(marker, f'{marker}.in-run')}", deadline)
+
+
+def doubted(folder: str) -> str:
+    """Shell before a run: until somebody has seen its end, nobody knows what the logic does."""
+    marker = _marker(folder)
+    return f"mv -f {quoted(marker, f'{marker}.in-run')} 2> /dev/null || :"
+
+
+def known_again(folder: str) -> str:
+    """Shell after a run whose end was seen: what was loaded before it is loaded still."""
+    marker = _marker(folder)
+    return f"mv -f {quoted(f'{marker}.in-run', marker)} 2> /dev/null || :"
 
 
 def _marker(folder: str) -> str:
-    """File on the board that names what is loaded."""
+    """File on the board that names what is loaded, beside the leases: one for all who share it."""
     return f"{folder}/bitstream"
 
 

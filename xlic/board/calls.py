@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from xlic.accelerator.compiler import Compiled
 from xlic.accelerator.isa import BEAT_BYTES
+from xlic.board.bitstream import doubted, known_again
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError
@@ -23,6 +23,7 @@ from xlic.board.lease import Lease
 from xlic.board.results import RESULT_LIMIT, Result, parse_result
 from xlic.board.shell import Completed, Shell, quoted, require_lease
 from xlic.board.transfer import Store, local_path
+from xlic.disk import scratch_folder
 
 
 def runs_folder(board: Board) -> str:
@@ -71,7 +72,8 @@ class Caller:
             InfrastructureError: it cannot be started, is gone, or left no result.
         """
         self.lease.check()
-        job = start_job(self.shell, quoted(*words), folder, deadline, guard=self.lease.guard)
+        guard = f"{self.lease.guard}\n{doubted(self.board.lease.folder)}"
+        job = start_job(self.shell, quoted(*words), folder, deadline, guard=guard)
         patience = self.board.limits.command
         done = wait_job(self.shell, job, deadline, patience=patience, check=self.lease.check)
         limit = Deadline(patience, "reading the result")
@@ -104,10 +106,10 @@ class Caller:
             raise InfrastructureError("the board's program tells other tensors than asked for")
         limit = Deadline(self.board.limits.transfer, "fetching tensors")
         tensors: dict[str, NDArray[Any]] = {}
-        with tempfile.TemporaryDirectory(prefix="xlic-", dir=artifacts) as place:
+        with scratch_folder(artifacts) as place:
             for index, name in enumerate(call.names):
                 tensor = compiled.memory.tensor(name)
-                target = local_path(Path(place), f"{index}.bin")
+                target = local_path(place, f"{index}.bin")
                 size = tensor.beats * BEAT_BYTES
                 digest = result.repeats[-1].hashes[index]
                 self.store.fetch(call.file(index), target, size, digest, limit)
@@ -115,12 +117,15 @@ class Caller:
         return tensors
 
     def clean(self, folder: str, deadline: Deadline) -> None:
-        """Remove the files of a run, unless the board is somebody else's: they would, too.
+        """Remove what there is of a run whose end was seen.
+
+        Nothing is done where the board is somebody else's: they would, too.
 
         Raises:
             InfrastructureError: the link failed.
         """
-        self.shell.run(f"{self.lease.guard}\nrm -rf {quoted(folder)}", deadline)
+        known = known_again(self.board.lease.folder)
+        self.shell.run(f"{self.lease.guard}\nrm -rf {quoted(folder)}; {known}", deadline)
 
 
 def _parse(data: bytes, done: Completed) -> Result:

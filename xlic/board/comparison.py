@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
@@ -18,8 +18,10 @@ from xlic.board.policy import RERUNS, Repeatability, repeatability
 from xlic.board.session import BoardRun
 from xlic.errors import MismatchError, XlicError
 from xlic.files import LongPhase, Progress
+from xlic.limits.observe import LimitObserver
 from xlic.quantization.model import QuantizedModel
 from xlic.rungs.board import BoardRung
+from xlic.rungs.differences import differences, miscounts
 from xlic.rungs.int16 import Int16Rung
 from xlic.rungs.interface import Run
 
@@ -75,9 +77,10 @@ class TransformResult:
         transform: which.
         different: elements of the output that are not the simulation's.
         elements: of the output.
-        stable: whether all repeats yielded the same bytes.
-        first_wrong: of a mismatch, the first layer whose tensor is wrong when all are looked at;
-            None if none was then.
+        miscounted: saturations found and expected, by tensor, where they differ.
+        stable: whether all repeats yielded the same bytes and counts.
+        first_wrong: of a mismatch, the first layer whose tensor or count is wrong when all are
+            looked at; None if none was then.
         repeatability: of a mismatch.
         label_failure: why a mismatch could not be run again; None if it was.
         cycles: by the accelerator, over the repeats.
@@ -89,6 +92,7 @@ class TransformResult:
     transform: Transform
     different: int
     elements: int
+    miscounted: dict[str, tuple[int, int]]
     stable: bool
     first_wrong: str | None
     repeatability: Repeatability | None
@@ -100,11 +104,13 @@ class TransformResult:
 
     @property
     def equal(self) -> bool:
-        """Whether every repeat yielded the simulation's output."""
-        return self.different == 0 and self.stable
+        """Whether every repeat yielded the simulation's output, and its counts."""
+        return self.different == 0 and not self.miscounted and self.stable
 
     def __str__(self) -> str:
         text = f"{self.transform} differs in {self.different} of {self.elements} elements"
+        for name, (found, expected) in self.miscounted.items():
+            text += f", counts {found} saturations of {name}, the simulation {expected}"
         if self.first_wrong:
             text += f", first in {self.first_wrong}"
         if self.repeatability:
@@ -120,6 +126,10 @@ class TransformResult:
             "equal": self.equal,
             "different": self.different,
             "elements": self.elements,
+            "miscounted": {
+                name: {"found": found, "simulation": expected}
+                for name, (found, expected) in self.miscounted.items()
+            },
             "stable": self.stable,
             "first_wrong": self.first_wrong,
             "repeatability": self.repeatability.value if self.repeatability else None,
@@ -146,15 +156,18 @@ class BoardComparison:
         model: of both.
         reruns: times that a mismatch is run again.
         sim: the simulation.
+        observer: looks at its operands.
     """
 
     rung: BoardRung
     model: QuantizedModel
     reruns: int = RERUNS
     sim: Int16Rung = field(init=False)
+    observer: LimitObserver = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sim = Int16Rung(self.model)
+        self.observer = LimitObserver(self.model)
+        self.sim = Int16Rung(self.model, self.observer)
 
     def run(
         self,
@@ -167,18 +180,19 @@ class BoardComparison:
         Raises:
             MismatchError: one was wrong, and a later one failed for another reason.
         """
-        symbols = self.sim.analyze(image, progress=progress).output
+        encoded = self.sim.analyze(image, progress=progress)
+        symbols = encoded.output
         size = (image.shape[0], image.shape[1])
         results = []
         for transform in transforms:
             if transform == "encode":
                 board: _Transform = partial(self.rung.analyze, image)
                 sim: _Transform = partial(self.sim.analyze, image)
-                expected = symbols
+                expected = encoded
             else:
                 board = partial(self.rung.synthesize, symbols, size)
                 sim = partial(self.sim.synthesize, symbols, size)
-                expected = sim().output
+                expected = sim()
             if progress is not None:
                 usually = "a second; half a minute per megapixel on the virtual board"
                 progress(LongPhase(f"{transform} on the board", usually), 0, 1)
@@ -197,36 +211,40 @@ class BoardComparison:
         return results
 
     def _compare(
-        self, transform: Transform, board: _Transform, sim: _Transform, expected: NDArray[Any]
+        self, transform: Transform, board: _Transform, sim: _Transform, expected: Run
     ) -> TransformResult:
-        found = board().output
+        found = board()
         last = self.rung.last
         assert last is not None
         layers = self._layers(last)
-        different = int(np.count_nonzero(found != expected))
+        different = int(np.count_nonzero(found.output != expected.output))
+        miscounted = miscounts(found.saturations, expected.saturations)
+        stable = last.stable and _counts_are_stable(last)
         kind = first = trouble = None
-        if different:
+        if different or miscounted:
+            right = _fingerprint(expected)
 
-            def again() -> str | None:
-                output = board().output
-                return None if np.array_equal(output, expected) else _hash(output)
+            def again() -> Hashable | None:
+                got = _fingerprint(board())
+                return None if got == right else got
 
             try:
-                kind = repeatability(_hash(found), again, self.reruns)
+                kind = repeatability(_fingerprint(found), again, self.reruns)
                 first = _first_wrong(board, sim, [layer.name for layer in layers])
             except XlicError as error:
                 # It stays a mismatch, whatever becomes of the board after it.
                 trouble = str(error)
-        elif not last.stable:
+        elif not stable:
             # The last repeat was right; one before was not.
-            hashes = [repeat.hashes for repeat in last.repeats]
-            settled = all(each == hashes[-1] for each in hashes[1:])
+            seen = [(repeat.hashes, _counts(repeat.counters)) for repeat in last.repeats]
+            settled = all(each == seen[-1] for each in seen[1:])
             kind = Repeatability.FIRST_RUN_ONLY if settled else Repeatability.INTERMITTENT
         return TransformResult(
             transform,
             different,
-            expected.size,
-            last.stable,
+            expected.output.size,
+            miscounted,
+            stable,
             first,
             kind,
             trouble,
@@ -246,12 +264,23 @@ class BoardComparison:
 
 
 def _first_wrong(board: _Transform, sim: _Transform, names: list[str]) -> str | None:
-    found, expected = board(keep=names).tensors, sim(keep=names).tensors
-    for name in names:
-        if not np.array_equal(found[name], expected[name]):
-            return name
-    return None
+    wrong = differences(board(keep=names), sim(keep=names))
+    return wrong[0].tensor if wrong else None
 
 
-def _hash(values: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+def _counts(layers: Sequence[LayerCounters]) -> list[tuple[int, int, int]]:
+    return [
+        (each.conv_saturations, each.activation_saturations, each.input_saturations)
+        for each in layers
+    ]
+
+
+def _counts_are_stable(last: BoardRun) -> bool:
+    counted = [_counts(repeat.counters) for repeat in last.repeats]
+    return all(each == counted[-1] for each in counted)
+
+
+def _fingerprint(run: Run) -> Hashable:
+    """The same of two runs exactly if output and counts are."""
+    output = hashlib.sha256(np.ascontiguousarray(run.output).tobytes()).hexdigest()
+    return output, tuple(sorted(run.saturations.items()))

@@ -8,6 +8,7 @@ environment variable that holds it.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 import types
@@ -57,12 +58,14 @@ class LeaseSettings:
         wait: seconds to wait for somebody else's lease.
         owner: who asks; default the user's name.
         purpose: what for, shown to those who wait.
+        folder: of the leases on the board: the same for all who share it.
     """
 
     expiry: float = 120.0
     wait: float = 600.0
     owner: str | None = None
     purpose: str = "xlic"
+    folder: str = "/tmp/xlic-lease"
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,12 @@ class Board:
             raise InputError(f"board: port {self.port} must be 1 … 65535")
         if not 1 <= self.attempts <= 10:
             raise InputError(f"board: attempts {self.attempts} must be 1 … 10")
-        if self.baud < 1 or not self.clock_hz > 0:
-            raise InputError("board: baud and clock_hz must be positive")
-        folder = PurePosixPath(self.folder)
-        if not folder.is_absolute() or len(folder.parts) < 3 or ".." in folder.parts:
-            raise InputError(f"board: folder {self.folder!r} must be absolute and xlic's own")
+        if self.baud < 1 or not 0 < self.clock_hz < math.inf:
+            raise InputError("board: baud and clock_hz must be positive numbers")
+        for name, text in (("folder", self.folder), ("lease.folder", self.lease.folder)):
+            folder = PurePosixPath(text)
+            if not folder.is_absolute() or len(folder.parts) < 3 or ".." in folder.parts:
+                raise InputError(f"board: {name} {text!r} must be absolute and xlic's own")
         for name in ("udmabuf", "fpga_manager"):
             value = getattr(self, name)
             if not value or "/" in value or value.startswith("."):
@@ -249,7 +253,10 @@ def _value(hint: Any, value: Any, name: str) -> Any:
             return tuple(value)
         raise FormatError(f"{name} must be a list of strings")
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise FormatError(f"{name} is an integer of hundreds of digits") from error
     if not any(type(value) is kind for kind in kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
         raise FormatError(f"{name} is {value!r}, must be {wanted}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING
 from xlic.accelerator.choices import Logic
 from xlic.board.config import Board
 from xlic.board.session import BoardSession, Say
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 from xlic.files import Progress
+from xlic.signals import ended_in_order
 
 if TYPE_CHECKING:
     from xlic.board.virtual.machine import VirtualBoard
@@ -77,13 +78,22 @@ def with_bitstream(
 
 
 @contextmanager
-def running_board(say: Say = lambda _: None) -> Iterator[VirtualBoard]:
+def running_board(
+    say: Say = lambda _: None, *, logic: Logic | None = None, progress: Progress | None = None
+) -> Iterator[VirtualBoard]:
     """The virtual board that the command line started, or one until the end of the context.
+
+    Args:
+        say: told what is started and waited for.
+        logic: what is to play the accelerator of the default design: where a board has to be
+            started that is built beside it. None builds nothing.
+        progress: told what is fetched and built for the board.
 
     Raises:
         MissingToolError: a tool is absent; names the command that installs it.
         VirtualBoardError: it does not start.
     """
+    from xlic.board.virtual.ahead import player_built_beside
     from xlic.board.virtual.errors import VirtualBoardError
     from xlic.board.virtual.machine import VirtualBoard, find_board
 
@@ -91,7 +101,13 @@ def running_board(say: Say = lambda _: None) -> Iterator[VirtualBoard]:
         found = find_board()
     except VirtualBoardError:
         say("starting a virtual board for this run; xlic board virtual up starts one that stays")
-        with VirtualBoard.start() as started:
+        with ExitStack() as stack:
+            wait = None
+            if logic is not None:
+                wait = stack.enter_context(player_built_beside(logic, say))
+            started = stack.enter_context(VirtualBoard.start(progress=progress))
+            if wait is not None:
+                wait()
             yield started
     else:
         yield found
@@ -135,6 +151,8 @@ def open_session(
 ) -> Iterator[BoardSession]:
     """A session with a board, see :class:`~xlic.board.session.BoardSession`.
 
+    While it is open SIGTERM and SIGHUP end it in order, unless they are handled or ignored.
+
     Args:
         board: which one; the virtual one is started unless it runs.
         logic: what the accelerator was made from; in the virtual board, what plays it.
@@ -145,9 +163,11 @@ def open_session(
         progress: told when a build begins and ends.
     """
     with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
         if board.virtual:
-            running = stack.enter_context(running_board(say))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-")))
+            player = logic if board.bitstream is None else None
+            running = stack.enter_context(running_board(say, logic=player, progress=progress))
+            folder = stack.enter_context(scratch_folder())
             board = resolve(with_bitstream(board, logic, folder, progress), running)
         session = BoardSession(
             board,

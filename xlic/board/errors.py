@@ -52,6 +52,10 @@ class LeaseLostError(LeaseError):
     """The lease went to somebody else, or could not be renewed in time."""
 
 
+class DeviceBusyError(LeaseError):
+    """Another program has the accelerator, and whoever it belongs to is not ours to end."""
+
+
 class TransferError(InfrastructureError):
     """What arrived is not what was sent."""
 

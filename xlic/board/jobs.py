@@ -29,10 +29,12 @@ class Job:
     Attributes:
         folder: of its files, on the board.
         what: it is, for messages.
+        pid: of the shell that it runs in, and of its process group; 0 where only the board knows.
     """
 
     folder: str
     what: str
+    pid: int = 0
 
 
 def start_job(
@@ -50,19 +52,32 @@ def start_job(
     Raises:
         InfrastructureError: it cannot be started.
     """
+    place = f"{folder}/job"
     # Without room for the number nobody could find the job again, and without room for the status
     # there is a part of it, which says so.
     body = f"echo $$ > pid && [ -s pid ] || exit 1; ( {command} ) > output 2> errors < /dev/null; "
     body += "echo $? > status.part && mv status.part status"
-    # setsid gives the job a process group, by which all of it can be ended.
+    # setsid gives the job a process group, by which all of it can be ended; the folder is on its
+    # command line, by which it is known where its files are gone.
     script = (
         f"{guard}\n"
         f"set -e; umask 077; mkdir -p {quoted(folder)}; cd {quoted(folder)}; mkdir job; cd job\n"
-        f"setsid sh -c {quoted(body)} > /dev/null 2>&1 < /dev/null &\n"
-        "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; [ -s pid ]"
+        f"setsid sh -c {quoted(body, place)} > /dev/null 2>&1 < /dev/null &\n"
+        "n=0; while [ ! -s pid ] && [ $n -lt 250 ]; do sleep 0.02; n=$((n + 1)); done; cat pid"
     )
-    checked(shell, script, deadline.within(_PATIENCE, deadline.what), f"starting {deadline.what}")
-    return Job(f"{folder}/job", deadline.what)
+    limit = deadline.within(_PATIENCE, deadline.what)
+    try:
+        said = checked(shell, script, limit, f"starting {deadline.what}").strip()
+    except InfrastructureError:
+        # Whoever tries again looks for what may have been started.
+        raise
+    except BaseException:
+        # Interrupted; it may have been started all the same.
+        cancel_job(shell, Job(place, deadline.what))
+        raise
+    if not re.fullmatch(r"[1-9]\d{0,9}", said):
+        raise InfrastructureError(f"starting {deadline.what}: it left the number {said[:20]!r}")
+    return Job(place, deadline.what, int(said))
 
 
 def wait_job(
@@ -110,10 +125,13 @@ def wait_job(
 
 def cancel_job(shell: Shell, job: Job) -> bool:
     """End a job and all that it started; whether that is certain. Never raises."""
-    # A number alone could be another process by now: one without the status file is the job's.
+    # A number alone could be another process by now. The job's files may have been removed.
+    file = quoted(f"{job.folder}/pid")
+    wait = f"n=0; while [ ! -s {file} ] && [ $n -lt 20 ]; do sleep 0.1; n=$((n + 1)); done\n"
+    known = f"pid={job.pid}" if job.pid else f"{wait}pid=$(cat {file} 2> /dev/null)"
     script = (
-        f"cd {quoted(job.folder)} && [ ! -e status ] && pid=$(cat pid) && "
-        '[ "$pid" -gt 1 ] || exit 0\n'
+        f"{known}; [ ! -e {quoted(f'{job.folder}/status')} ] && "
+        f'grep -qs {quoted(job.folder)} "/proc/$pid/cmdline" || exit 0\n'
         'kill -TERM -"$pid" 2> /dev/null; n=0\n'
         f'while kill -0 -"$pid" 2> /dev/null && [ $n -lt {int(10 * _GRACE)} ]; '
         "do sleep 0.1; n=$((n + 1)); done\n"

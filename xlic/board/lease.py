@@ -5,7 +5,8 @@ A folder on the board holds ``lease.N`` for growing N; the one with the highest 
 (``released.N``), or whose last heartbeat (``beat.N``) is too old by the board's own clock, that of
 its uptime, which nobody sets. A lease from before a restart is stale. The highest is never removed,
 so no moment exists in which two could take the same one, and one who was too slow sees at the next
-look that there is a higher one.
+look that there is a higher one. Those who wait have a ``ticket.N``, and only the lowest that lives
+takes the board.
 """
 
 from __future__ import annotations
@@ -19,32 +20,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from xlic.board import lease_scripts
 from xlic.board.config import LeaseSettings
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, LeaseError, LeaseLostError
-from xlic.board.shell import LEASE_LOST_STATUS, Shell, checked, plain, quoted
+from xlic.board.lease_scripts import LOST, UPTIME
+from xlic.board.shell import Shell, checked, plain, quoted
 from xlic.errors import XlicError
 
-UPTIME = "cut -d. -f1 /proc/uptime"
-HELD_STATUS = 76
-"""Exit status of :attr:`Lease.whose` where somebody else holds the board."""
-OURS_STATUS = 77
-"""The same where it is ours."""
-UNKNOWN_STATUS = 78
-"""The same where the user may not know."""
+MARK = "XLIC_LEASE"
+"""Environment variable of all that runs on the board under a lease: its folder and token."""
 _BEATS_PER_EXPIRY = 4
+_OURS = 7 / 8
+"""Part of its expiry after which a lease that was not renewed is none to its owner: what runs is to
+have ended before others may take the board."""
 _LOOK = 1.0
 _SAY_EVERY = 30.0
 _COMMAND = 20.0
 _ONE_TRY = 6.0
-_LOG_LINES = 200
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the board.
+    """Who holds the board, or is to have it next.
 
     Attributes:
         owner: user.
@@ -53,6 +53,8 @@ class Holder:
         held: seconds since when.
         beat: seconds since the last heartbeat.
         stale: whether the board may be taken.
+        next: whether it is free, but was asked for by them before.
+        ahead: how many in line come before us.
     """
 
     owner: str
@@ -61,8 +63,12 @@ class Holder:
     held: int
     beat: int
     stale: bool
+    next: bool = False
+    ahead: int = 0
 
     def __str__(self) -> str:
+        if self.next:
+            return f"{self.owner}@{self.host} for {self.purpose} (next in line)"
         state = "stale, " if self.stale else ""
         return (
             f"{self.owner}@{self.host} for {self.purpose} ({state}held for {self.held} s, "
@@ -75,32 +81,36 @@ class Lease:
 
     Args:
         shell: the way to the board; may be replaced when the connection is.
-        folder: xlic's on the board.
-        settings: owner, expiry, patience.
+        settings: folder on the board, owner, expiry, patience.
         say: told who is waited for, and what was reclaimed.
         clock: shell command for the board's seconds.
+
+    Attributes:
+        number: of the lease, 0 while there is none.
+        reclaimed: whether it was taken over from somebody who did not give it back.
     """
 
     def __init__(
         self,
         shell: Shell,
-        folder: str,
         settings: LeaseSettings,
         say: Say = lambda _: None,
         clock: str = UPTIME,
     ) -> None:
         self.shell = shell
         self.number = 0
+        self.reclaimed = False
         # Also without an answer the board may have become ours.
         self._asked = False
         self._settings = settings
         self._say = say
         self._token = secrets.token_hex(16)
-        self._folder = quoted(f"{folder}/lease")
-        self._functions = _FUNCTIONS.format(clock=clock)
+        self._script = (clock, settings.folder, self._token)
         # Of what the background renews and the session takes again after a restart of the board.
         self._turn = threading.Lock()
         self._lost: str | None = None
+        # Why the last renewal failed.
+        self._trouble = ""
         # Who had it when it was last asked for.
         self._holder: Holder | None = None
         self._renewed = 0.0
@@ -109,25 +119,25 @@ class Lease:
 
     @property
     def guard(self) -> str:
-        """Shell for the beginning of a script: goes on only while the lease is ours."""
-        return f"( {self._mine} ) || {_LOST}"
+        """Shell for the beginning of a script: goes on only while the lease is ours.
+
+        What is started behind it bears the lease's :data:`MARK`.
+        """
+        mine = lease_scripts.is_mine(*self._script)
+        return f"( {mine} ) || {LOST}; export {MARK}={quoted(self.mark)}"
+
+    @property
+    def mark(self) -> str:
+        """What is in :data:`MARK`: folder and token."""
+        return f"{self._settings.folder} {self._token}"
 
     @property
     def whose(self) -> str:
-        """Shell whose exit status says whose the board is; 0: nobody's.
-
-        It may be typed on a console: what shells take for their history is not in it.
-        """
-        return (
-            f"( {self._functions}\ncd {self._folder} 2> /dev/null || "
-            f'{{ [ "$(id -u)" = 0 ] && exit 0; exit {UNKNOWN_STATUS}; }}\n'
-            'top; [ -n "$n" ] || exit 0; [ -e "released.$n" ] && exit 0\n'
-            f"mine {self._token} && exit {OURS_STATUS}\n"
-            f"look; [ $stale = 1 ] || exit {HELD_STATUS} )"
-        )
+        """Shell whose exit status says whose the board is; 0: nobody's. A console takes it, too."""
+        return lease_scripts.whose(*self._script)
 
     def acquire(self, wait: float | None = None) -> None:
-        """Take the board, as soon as it is free.
+        """Take the board, as soon as it is free and those who asked before have had it.
 
         Args:
             wait: seconds; None takes the settings'.
@@ -138,11 +148,23 @@ class Lease:
         """
         patience = self._settings.wait if wait is None else wait
         deadline = Deadline(patience, "waiting for the board")
+        queue = patience > 0
+        try:
+            self._wait_in_line(deadline, queue)
+        except BaseException:
+            if queue:
+                # Those behind us need not wait until our ticket expires.
+                limit = Deadline(_ONE_TRY, "leaving the line")
+                self._insist(lease_scripts.leave(*self._script), limit)
+            raise
+
+    def _wait_in_line(self, deadline: Deadline, queue: bool) -> None:
         said, said_at = "", 0.0
-        while (holder := self._try_in_turn()) is not None:
-            name = f"{holder.owner}@{holder.host}"
+        while (holder := self._try_in_turn(queue)) is not None:
+            name = f"{holder.owner}@{holder.host} {holder.ahead}"
             if said != name or time.monotonic() > said_at + _SAY_EVERY:
-                self._say(f"waiting for the board, held by {holder}")
+                line = f"; {holder.ahead} in line before us" if holder.ahead else ""
+                self._say(f"waiting for the board, held by {holder}{line}")
                 said, said_at = name, time.monotonic()
             if deadline.over:
                 raise LeaseError(f"the board is held by {holder}; wait, or ask them")
@@ -155,15 +177,19 @@ class Lease:
             LeaseLostError: somebody else has it.
             InfrastructureError: the board cannot be asked.
         """
-        script = f"{self._mine} || {_LOST}\n{_BEAT}"
+        script = lease_scripts.beat(*self._script)
         with self._turn:
             asked = moment()
             try:
                 checked(self.shell, script, Deadline(_COMMAND, "renewing the lease"), "heartbeat")
             except LeaseLostError:
-                self._lost = "the lease on the board was lost to somebody else"
+                self._lost = (
+                    "the lease on the board was lost: it is somebody else's by now, or was "
+                    f"removed from {self._settings.folder}"
+                )
                 raise
             self._renewed = asked
+            self._trouble = ""
 
     def check(self) -> None:
         """Make sure, without asking the board, that the lease can be ours still.
@@ -171,9 +197,10 @@ class Lease:
         Raises:
             LeaseLostError: it was lost, or could not be renewed in time.
         """
-        if self.number and self._lost is None and moment() - self._renewed > self._settings.expiry:
-            expiry = self._settings.expiry
-            self._lost = f"the lease on the board could not be renewed for {expiry:g} s"
+        age = moment() - self._renewed
+        if self.number and self._lost is None and age > _OURS * self._settings.expiry:
+            reason = f" ({self._trouble})" if self._trouble else ""
+            self._lost = f"the lease on the board could not be renewed for {age:.0f} s{reason}"
         if self._lost is not None:
             raise LeaseLostError(self._lost)
         if self.number == 0:
@@ -209,7 +236,7 @@ class Lease:
             self._thread.join(_COMMAND + 1)
             self._thread = None
         if self._asked:
-            script = f'{self._mine} && : > "released.$n"'
+            script = lease_scripts.release(*self._script)
             self._insist(script, Deadline(_COMMAND, "releasing the lease"))
             self.number, self._asked = 0, False
 
@@ -247,24 +274,25 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(self._settings.expiry / _BEATS_PER_EXPIRY):
             # A link that is down may come back; check() says when it is too late.
-            with suppress(XlicError):
+            try:
                 self.renew()
+            except XlicError as error:
+                said, self._trouble = self._trouble, str(error)
+                # Nobody may be there to hear it; the next heartbeat is due all the same.
+                with suppress(OSError):
+                    if not said:
+                        self._say(f"the lease on the board was not renewed: {error}")
 
-    @property
-    def _mine(self) -> str:
-        """Shell that succeeds if the lease that counts is ours; ``n`` is its number then."""
-        return f"{self._functions}\ncd {self._folder} 2> /dev/null && top && mine {self._token}"
-
-    def _try_in_turn(self) -> Holder | None:
+    def _try_in_turn(self, queue: bool) -> Holder | None:
         with self._turn:
             asked = moment()
-            self._holder = holder = self._try()
+            self._holder = holder = self._try(queue)
             if holder is None:
                 self._lost = None
                 self._renewed = asked
             return holder
 
-    def _try(self) -> Holder | None:
+    def _try(self, queue: bool) -> Holder | None:
         """Try once; who holds it, None if we do."""
         settings = self._settings
         self._asked = True
@@ -275,25 +303,18 @@ class Lease:
             "purpose": plain(settings.purpose),
             "expiry": str(int(max(1, settings.expiry))),
         }
-        lines = " ".join(quoted(f"{key}={value}") for key, value in claim.items())
-        script = f"{self._functions}\n" + _TAKE.format(
-            folder=self._folder,
-            claim=quoted(f"claim.{self._token}"),
-            token=self._token,
-            lines=lines,
-            log=_LOG_LINES,
-            beat=_BEAT,
-        )
-        text = checked(
-            self.shell, script, Deadline(_COMMAND, "asking for the lease"), "asking for the lease"
-        )
+        clock, folder, _ = self._script
+        script = lease_scripts.take(clock, folder, claim, queue)
+        what = "asking for the lease"
+        text = checked(self.shell, script, Deadline(_COMMAND, what), what)
         first, _, rest = text.partition("\n")
         if first.startswith("got "):
             self.number = _integer(first[4:])
-            if rest.strip():
-                self._say(f"took over the board from {_holder(rest)}")
+            self.reclaimed = bool(rest.strip())
+            if self.reclaimed:
+                self._say(f"took over the board from {parse_holder(rest)}")
             return None
-        return _holder(rest)
+        return parse_holder(rest, following=first == "queued")
 
 
 def moment() -> float:
@@ -307,69 +328,14 @@ def read_holder(shell: Shell, folder: str, clock: str = UPTIME) -> Holder | None
     Raises:
         InfrastructureError: the board cannot be asked.
     """
-    functions = _FUNCTIONS.format(clock=clock)
-    script = (
-        f"{functions}\ncd {quoted(f'{folder}/lease')} 2> /dev/null || exit 0; top\n"
-        '[ -z "$n" ] || [ -e "released.$n" ] || tell'
-    )
-    limit = Deadline(_COMMAND, "asking who holds the board")
-    text = checked(shell, script, limit, "asking who holds the board")
-    return _holder(text) if text.strip() else None
+    what = "asking who holds the board"
+    script = lease_scripts.holder(clock, folder)
+    text = checked(shell, script, Deadline(_COMMAND, what), what)
+    return parse_holder(text) if text.strip() else None
 
 
-_LOST = f"{{ echo 'the lease is lost' >&2; exit {LEASE_LOST_STATUS}; }}"
-
-# Functions of all scripts: the clock, the highest lease, whether it is ours, what is known of it.
-# Those of a guard start no process: on a slow board each costs as much as all the rest.
-_FUNCTIONS = r"""umask 077; IFS= read -r boot < /proc/sys/kernel/random/boot_id
-now() {{ {clock}; }}
-top() {{ n=; for file in lease.*; do number=${{file#lease.}}
-  [ "$number" -gt "${{n:-0}}" ] 2> /dev/null && n=$number; done; [ -n "$n" ]; }}
-mine() {{ [ ! -e "released.$n" ] && IFS= read -r line 2> /dev/null < "lease.$n" &&
-  [ "$line" = "token=$1" ]; }}
-value() {{ sed -n "s/^$1=//p" "lease.$n" 2> /dev/null | head -n 1; }}
-look() {{ since=$(value since); expiry=$(value expiry)
-  beat=$(cat "beat.$n" 2> /dev/null); beat=${{beat:-$since}}
-  stale=1; t=$(now)
-  age=$((t - ${{beat:-0}}))
-  if [ "$(value boot)" = "$boot" ] && [ $age -le "${{expiry:-0}}" ]; then stale=0; fi; }}
-tell() {{ look; echo "beat=$age"; echo "held=$((t - ${{since:-0}}))"
-  echo "stale=$stale"; grep -E '^(owner|host|purpose)=' "lease.$n"; }}"""
-
-_BEAT = 'now > "beat.$n.part" && mv "beat.$n.part" "beat.$n"'
-
-# What is ours already, by an attempt whose answer was lost, stays so.
-_TAKE = r"""mkdir -p {folder} && cd {folder} || exit 9
-top; before=
-if [ -n "$n" ] && [ ! -e "released.$n" ]; then
-  look
-  if [ $stale = 0 ] && mine {token}; then {beat}; echo "got $n"; exit 0; fi
-  if [ $stale = 0 ]; then echo held; tell; exit 0; fi
-  before=$(tell)
-fi
-next=$((${{n:-0}} + 1))
-printf '%s\n' {lines} "boot=$boot" "since=$(now)" > {claim} || {{
-  rm -f {claim}; echo "$PWD cannot be written; is there room?" >&2; exit 9; }}
-if ! ln {claim} "lease.$next" 2> /dev/null; then
-  rm -f {claim}; top; echo raced; tell; exit 0
-fi
-rm -f {claim}
-top
-if [ "$n" != "$next" ]; then
-  rm -f "lease.$next"; echo raced; tell; exit 0
-fi
-for old in lease.* beat.* released.*; do
-  number=${{old#*.}}; number=${{number%%.*}}
-  case $number in *[!0-9]*|'') ;; *) [ "$number" -lt "$next" ] && rm -f "$old";; esac
-done
-if [ -n "$before" ]; then
-  {{ tail -n {log} log 2> /dev/null; echo "$(now) reclaimed from" $before; }} > "log.$next"
-  mv "log.$next" log
-fi
-echo "got $next"; printf '%s' "$before"; exit 0"""
-
-
-def _holder(text: str) -> Holder:
+def parse_holder(text: str, *, following: bool = False) -> Holder:
+    """What a script told of a holder; ``following``: of who comes next."""
     # Anybody may have written this: only what is looked for, and nothing that a terminal obeys.
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     return Holder(
@@ -379,6 +345,8 @@ def _holder(text: str) -> Holder:
         _integer(found.get("held", "0")),
         _integer(found.get("beat", "0")),
         found.get("stale") == "1",
+        following,
+        _integer(found.get("ahead", "0")),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from xlic.accelerator.builds import cached_build, digest_of
+from xlic.accelerator.builds import cached_build, digest_of, error_lines
+from xlic.disk import scratch_folder
 from xlic.errors import BuildError, InputError, MissingToolError
 from xlic.sources import HLS_DIR, PROGRAM_DIR, REINSTALL
 
@@ -54,9 +54,9 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
     ).stdout
 
     def build(place: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="xlic-") as folder:
+        with scratch_folder() as folder:
             # make takes no blanks in names of targets; the cache may be in a folder that has some.
-            link = Path(folder) / "build"
+            link = folder / "build"
             link.symlink_to(place, target_is_directory=True)
             command = [
                 *("make", "-s", "-C", str(PROGRAM_DIR), f"BUILD={link}", f"CXX={compiler}"),
@@ -66,7 +66,7 @@ def build_program(compiler: str = CROSS_COMPILER, flags: tuple[str, ...] = ()) -
                 command, capture_output=True, text=True, check=False, timeout=_TIME
             )
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            errors = error_lines(done.stderr, 1)
             raise BuildError(
                 f"{compiler} cannot compile {PROGRAM_DIR}: {(errors or ['no message'])[0]}"
             )

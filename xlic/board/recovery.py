@@ -17,7 +17,8 @@ from xlic.board.config import Board
 from xlic.board.console import Console, command, login
 from xlic.board.deadline import Deadline
 from xlic.board.errors import InfrastructureError, LeaseError
-from xlic.board.lease import HELD_STATUS, OURS_STATUS, UNKNOWN_STATUS, Lease, moment
+from xlic.board.lease import Lease, moment
+from xlic.board.lease_scripts import HELD_STATUS, OURS_STATUS, UNKNOWN_STATUS
 from xlic.errors import InputError, MissingToolError, XlicError
 
 if TYPE_CHECKING:

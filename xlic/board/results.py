@@ -78,6 +78,7 @@ class Result:
         layers_done: how many.
         repeats: of all runs.
         buffer_bytes: size of the shared buffer.
+        holder: process on the board that has the device instead; 0 where there is none.
     """
 
     outcome: Outcome
@@ -89,6 +90,7 @@ class Result:
     layers_done: int = 0
     repeats: tuple[Repeat, ...] = ()
     buffer_bytes: int = 0
+    holder: int = 0
 
 
 def parse_result(data: bytes, status: int) -> Result:
@@ -113,6 +115,7 @@ def parse_result(data: bytes, status: int) -> Result:
             _integer(value["layers_done"]) if started else 0,
             tuple(_repeat(repeat) for repeat in value["repeats"]) if started else (),
             _integer(value["buffer_bytes"], 1 << 48),
+            _integer(value.get("holder", 0)),
         )
     except (ValueError, KeyError, TypeError, RecursionError, InputError) as error:
         raise InfrastructureError(

@@ -8,7 +8,6 @@ with BoardSession(Board("zcu102")) as session:
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from xlic.board.errors import (
 from xlic.board.invocation import Invocation, device_options
 from xlic.board.jobs import end_jobs
 from xlic.board.lease import Lease
+from xlic.board.occupant import clear_device
 from xlic.board.policy import attempt
 from xlic.board.program import build_program
 from xlic.board.reconnect import Reconnecting
@@ -48,6 +48,7 @@ from xlic.board.sensors import read_sensors
 from xlic.board.ssh import Link
 from xlic.board.status import check_system
 from xlic.board.transfer import Store, Traffic
+from xlic.disk import scratch_folder
 from xlic.errors import InputError
 
 Say = Callable[[str], None]
@@ -146,8 +147,7 @@ class BoardSession:
     def __enter__(self) -> BoardSession:
         try:
             if self._artifacts is None:
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="xlic-"))
-                self._artifacts = Path(folder)
+                self._artifacts = self._stack.enter_context(scratch_folder())
             self._executable = build_program()
             self._attempt(self._open)
         except BaseException:
@@ -271,6 +271,8 @@ class BoardSession:
         self._caller = Caller(link, board, lease, store)
         sending = Deadline(limits.transfer, "sending the board's program")
         self._program = store.put(self._executable, sending, executable=True)
+        if clear_device(self._caller, self._program, self._say):
+            self._suspect = True
         if board.bitstream is not None:
             bitstream = read_bitstream(board.bitstream, board.part)
             loaded = load_bitstream(
@@ -278,7 +280,7 @@ class BoardSession:
                 store,
                 bitstream,
                 board.fpga_manager,
-                board.folder,
+                board.lease.folder,
                 Deadline(limits.bitstream + limits.transfer, "loading the bitstream"),
                 guard=lease.guard,
                 force=self._suspect,
@@ -328,6 +330,8 @@ class BoardSession:
         try:
             result = caller.run(call.words(compiled, self.board), folder, deadline)
             ended = True
+            # Else somebody else's doings on the board could be taken for the accelerator's.
+            caller.lease.renew()
             error = failure(result)
             settled = result.rests and not isinstance(error, AcceleratorTimeoutError)
             if error is not None:
@@ -376,7 +380,7 @@ class BoardSession:
     def _own_lease(self) -> Lease:
         """The lease, taken or not."""
         if self._lease is None:
-            self._lease = Lease(self._heartbeat, self.board.folder, self.board.lease, self._say)
+            self._lease = Lease(self._heartbeat, self.board.lease, self._say)
         return self._lease
 
     def _leased(self) -> bool:
@@ -385,13 +389,14 @@ class BoardSession:
     def _take_lease(self) -> Lease:
         """The lease, taken or made sure of."""
         lease = self._own_lease()
-        if lease.number == 0:
-            lease.acquire()
-        elif self._restarted:
-            # It went with the board's memory, and is ours again if nobody was faster.
-            lease.acquire(0)
-        else:
+        if lease.number and not self._restarted:
             lease.renew()
+        else:
+            # After a restart it went with the board's memory, and is ours again if nobody was
+            # faster.
+            lease.acquire(0 if lease.number else None)
+            # Whoever did not give it back may have gone in the middle of anything.
+            self._suspect = self._suspect or lease.reclaimed
         self._restarted = False
         lease.start_heartbeat()
         return lease
@@ -411,7 +416,7 @@ class BoardSession:
         guard = self._own_lease().guard
         self._tidy(
             "forgetting the bitstream",
-            lambda link, limit: forget_bitstream(link, self.board.folder, limit, guard),
+            lambda link, limit: forget_bitstream(link, self.board.lease.folder, limit, guard),
         )
 
     def _console(self) -> Callable[[], Console] | None:

@@ -13,14 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from xlic.board.config import Board
 from xlic.board.deadline import Deadline
-from xlic.board.errors import DeadlineError, InfrastructureError
+from xlic.board.errors import InfrastructureError
 from xlic.board.shell import OUTPUT_LIMIT, Completed, plain, quoted
 from xlic.board.ssh_login import log_in, watchdog
 from xlic.board.ssh_options import import_paramiko, ssh_options
+from xlic.disk import cannot_write
+from xlic.errors import InputError, XlicError
 
 if TYPE_CHECKING:
     import paramiko
@@ -218,7 +221,7 @@ class Link:
         try:
             with watchdog(deadline, self.close):
                 yield
-        except (DeadlineError, InfrastructureError):
+        except XlicError:
             raise
         except (paramiko.SSHException, paramiko.SFTPError, OSError, EOFError) as error:
             if deadline.over:
@@ -274,7 +277,7 @@ def _receive(channel: paramiko.Channel, deadline: Deadline, limit: int) -> tuple
 
 def _chunks(source: IO[bytes], size: int, deadline: Deadline) -> Iterator[bytes]:
     sent = 0
-    while chunk := source.read(min(CHUNK, size - sent)):
+    while chunk := _read_here(source, min(CHUNK, size - sent)):
         deadline.check()
         yield chunk
         sent += len(chunk)
@@ -291,5 +294,24 @@ def _copy(source: _Readable, target: IO[bytes], size: int, deadline: Deadline) -
         if not chunk:
             break
         got += len(chunk)
-        target.write(chunk)
+        _write_here(target, chunk)
     return got
+
+
+def _read_here(source: IO[bytes], size: int) -> bytes:
+    # Errors of this machine are not the link's: no reconnecting helps.
+    try:
+        return source.read(size)
+    except OSError as error:
+        raise InputError(f"cannot read {_name(source)}: {error.strerror or error}") from error
+
+
+def _write_here(target: IO[bytes], chunk: bytes) -> None:
+    try:
+        target.write(chunk)
+    except OSError as error:
+        raise cannot_write(Path(_name(target)).parent, error) from error
+
+
+def _name(file: IO[bytes]) -> str:
+    return str(getattr(file, "name", "memory"))

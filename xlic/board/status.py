@@ -24,6 +24,7 @@ TOOLS = (
     "sed",
     "tail",
     "touch",
+    "tr",
     "wc",
 )
 """What scripts on the board need, beside a POSIX shell, of what busybox may be built without."""
@@ -86,6 +87,6 @@ def shell_status(shell: Shell, board: Board) -> dict[str, Any]:
         done = shell.run(f"{command} 2> /dev/null", limit)
         text = "".join(char for char in done.output.strip()[:_TEXT] if char.isprintable())
         found[name] = text if done.status == 0 and text else None
-    holder = read_holder(shell, board.folder)
+    holder = read_holder(shell, board.lease.folder)
     found["held by"] = None if holder is None else str(holder)
     return found

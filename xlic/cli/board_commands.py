@@ -12,14 +12,16 @@ from rich.table import Table
 
 from xlic.accelerator.choices import LOGICS, Logic
 from xlic.cli.board_virtual_commands import virtual
-from xlic.cli.command import command, group
+from xlic.cli.command import FiniteRange, command, group
 from xlic.cli.common import print_line, print_table, progress_shown, read_picture, say, show
+from xlic.cli.measured import limits_report
 from xlic.cli.options import (
     check_json,
     chosen_model,
     image_option,
     json_option,
     model_options,
+    no_limits_option,
     options,
 )
 from xlic.cli.verdict import Verdict
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from xlic.board.comparison import Spread, TransformResult
     from xlic.board.config import Board
     from xlic.board.session import BoardSession
+    from xlic.limits.run import LimitsReport
 
 _board_options = options(
     click.option(
@@ -83,6 +86,7 @@ def board() -> None:
     help="Sources that it must have been made from, where they are not this project's.",
 )
 @json_option
+@no_limits_option
 def run(
     host: str | None,
     board_file: str | None,
@@ -97,16 +101,18 @@ def run(
     logic: Logic,
     sources: str | None,
     json_path: str | None,
+    no_limits: bool,
 ) -> None:
     """Run a picture on the board and compare with the simulation.
 
-    Exit status 10: the board computes other integers; 3: it could not be reached or used.
+    Beside it a made one that reaches every limit of the arithmetic. Exit status 10: the board
+    computes other integers; 3: it could not be reached or used.
     """
     from xlic.accelerator.compiler import TRANSFORMS
     from xlic.board.comparison import BoardComparison
     from xlic.board.config import choose_board
     from xlic.board.connect import open_session
-    from xlic.rungs.board import BoardRung
+    from xlic.rungs.board import BoardRung, board_rung_factory
 
     check_json(json_path, model, image)
     chosen = choose_board(host, board_file, serial=serial, bitstream=bitstream)
@@ -132,7 +138,12 @@ def run(
         wrong = "; ".join(str(result) for result in results if not result.equal)
         if wrong:
             verdict.mismatch(f"the board is not the simulation: {wrong}")
-        _show(chosen.host, results, session, json_path)
+        made = None if no_limits else board_rung_factory(session)
+        limits = limits_report(wanted, comparison.observer.reached, made, progress)
+        if limits.mismatch:
+            said = "; ".join(filter(None, (wrong, limits.mismatch)))
+            verdict.mismatch(f"the board is not the simulation: {said}")
+        _show(chosen.host, results, limits, session, json_path)
 
 
 @command(epilog="Example: xlic board status --host zcu102 --json -")
@@ -165,7 +176,7 @@ def status(
 @_board_options
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.01, 1440),
+    type=FiniteRange(0.01, 1440),
     default=30.0,
     show_default=True,
     help="Until it is given back.",
@@ -202,7 +213,7 @@ def lease(
 
     with (
         closing(Reconnecting(connect)) as way,
-        Lease(way, chosen.folder, settings, say) as held,
+        Lease(way, settings, say) as held,
     ):
         say(f"the board is yours for {minutes:g} minutes; Ctrl-C gives it back")
         end = time.monotonic() + 60 * minutes
@@ -214,7 +225,7 @@ def lease(
 @command(epilog="Example: xlic board console --serial /dev/ttyUSB0 --log boot.log")
 @_board_options
 @click.option("--log", default="console.log", show_default=True, metavar="FILE", help="Add to it.")
-@click.option("--seconds", type=click.FloatRange(0.1), help="End after that; default: Ctrl-C.")
+@click.option("--seconds", type=FiniteRange(0.1), help="End after that; default: Ctrl-C.")
 def console(
     host: str | None,
     board_file: str | None,
@@ -254,7 +265,11 @@ def _resolved(host: str | None, file: str | None, serial: str | None) -> Board:
 
 
 def _show(
-    host: str, results: list[TransformResult], session: BoardSession, json_path: str | None
+    host: str,
+    results: list[TransformResult],
+    limits: LimitsReport,
+    session: BoardSession,
+    json_path: str | None,
 ) -> None:
     identity = session.identity
     facts: dict[str, Any] = {
@@ -262,6 +277,7 @@ def _show(
         "design": vars(identity.design),
         "source_hash": f"{identity.source_hash:016x}",
         "transforms": [result.as_dict(session.board.clock_hz) for result in results],
+        "limits": limits.as_dict(),
         "infrastructure_failures": [str(failure) for failure in session.failures],
         "recovery": session.done,
         "traffic": vars(session.traffic),
@@ -274,6 +290,7 @@ def _show(
             f"board {host}: POF {design.pof} × POY {design.poy} × POX {design.pox}, "
             f"sources {identity.source_hash:016x}; {len(session.failures)} infrastructure failures"
         )
+        print_line(limits.line())
 
     show(facts, json_path, table)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
 
+from xlic.cli.repeats import refuse_repeats
 from xlic.errors import InputError, ParameterError
 
 SETTINGS: dict[str, Any] = {
@@ -19,8 +21,24 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range; click takes NaN, which is neither below nor above it, for one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
 class Command(click.Command):
     """A command: takes the options that stand before it, and spells parameters as its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an option that takes one value is given once."""
+        refuse_repeats(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
@@ -41,7 +59,10 @@ class Command(click.Command):
             if name not in own:
                 option = " / ".join(parameter.opts)
                 raise click.UsageError(f"{ctx.command_path} has no {option}; leave it out", ctx)
-            ctx.params[name] = ctx.params[name] or value
+            if ctx.params[name] not in (None, False, value):
+                option = " / ".join(parameter.opts)
+                raise click.UsageError(f"{option} is given before the command and behind it", ctx)
+            ctx.params[name] = value
 
     def _spelling(self, name: str) -> str:
         own = (parameter.opts[0] for parameter in self.params if parameter.name == name)
@@ -59,6 +80,7 @@ class Group(click.Group):
         if not args:
             click.echo(ctx.get_help())
             ctx.exit()
+        refuse_repeats(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def resolve_command(

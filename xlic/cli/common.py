@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -10,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ import click
 
 from xlic.cli.streams import STANDARD, is_stdin, is_stdout, name_of, read_input
 from xlic.errors import InputError
-from xlic.files import LongPhase, Progress, atomic_path, find_files
+from xlic.files import LongPhase, Progress, find_files
+from xlic.files import require_writable as require_writable_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,20 +60,26 @@ def quality_lines(image: UInt8Image, picture: UInt8Image, stream_bytes: int) -> 
     yield f"Bits per pixel: {8.0 * stream_bytes / (image.shape[0] * image.shape[1]):.4f}"
 
 
-def find_images(pattern: str, option: str) -> list[NamedPath]:
-    """Files that a glob pattern matches (``**`` goes into folders), each with a short name.
+def find_images(patterns: str | Sequence[str], option: str) -> list[NamedPath]:
+    """Files that glob patterns match (``**`` goes into folders), each with a short name.
 
     Args:
-        pattern: the glob; ``~`` is the home folder, as a quoted pattern keeps it from the shell.
-        option: where it came from, for the message.
+        patterns: one or several; ``~`` is the home folder, as a quoted pattern keeps it from the
+            shell. Files are in the order of the patterns, then of their names, each once.
+        option: where they came from, for the message.
 
     Raises:
-        InputError: none match.
+        InputError: one matches nothing.
     """
-    # Path.expanduser raises where there is no such user; this leaves the text alone.
-    paths = find_files(os.path.expanduser(pattern), option)  # noqa: PTH111
-    names = [path.name for path in paths]
-    return [(path.name if names.count(path.name) == 1 else str(path), path) for path in paths]
+    paths: dict[str, Path] = {}
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+        # Path.expanduser raises where there is no such user; this leaves the text alone.
+        for path in find_files(os.path.expanduser(pattern), option):  # noqa: PTH111
+            paths.setdefault(os.path.realpath(path), path)
+    names = [path.name for path in paths.values()]
+    return [
+        (path.name if names.count(path.name) == 1 else str(path), path) for path in paths.values()
+    ]
 
 
 def check_output(
@@ -89,8 +95,11 @@ def check_output(
     Raises:
         InputError: so.
     """
-    if is_stdout(out) and not stdout:
-        raise InputError(f"{os.fspath(out)} is stdout, which has other things to say; name a file")
+    if is_stdout(out):
+        if not stdout:
+            raise InputError(f"{os.fspath(out)} is stdout, which has a table to show; name a file")
+        if sys.stdout.isatty():
+            raise InputError("a terminal cannot show that; send it on: COMMAND … - > FILE")
     require_writable(out)
     refuse_overwrite(out, *inputs)
 
@@ -122,14 +131,10 @@ def require_writable(out: str | os.PathLike[str]) -> None:
     """Try whether a file can be written there, without touching what is there.
 
     Raises:
-        InputError: it cannot.
+        InputError: it cannot, or there is hardly any room.
     """
-    if is_stdout(out):
-        return
-    with suppress(_UntouchedError), atomic_path(out):
-        if Path(out).is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        raise _UntouchedError
+    if not is_stdout(out):
+        require_writable_file(out)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -174,6 +179,17 @@ def load_picture(path: str) -> LoadedImage:
     from xlic.images import read_image
 
     return read_image("stdin", read_input(path)) if is_stdin(path) else read_image(path)
+
+
+def note_without_checksum(stream: str, data: bytes) -> None:
+    """Say on stderr if a stream cannot tell all damage to it."""
+    from xlic.entropy.codec import has_checksum
+
+    if not has_checksum(data):
+        say(
+            f"note: {stream} has no checksum, as files of TensorFlow; a few in a hundred damaged "
+            "ones decode to another picture unnoticed"
+        )
 
 
 def say(message: str) -> None:
@@ -262,8 +278,12 @@ def progress_shown() -> Iterator[Progress]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
+        announced: set[str] = set()
 
         def update(what: str, done: int, total: int) -> None:
+            if isinstance(what, LongPhase) and what not in announced:
+                announced.add(what)
+                bar.console.print(f"xlic: {what} …", markup=False, highlight=False)
             bar.update(task, description=what[:48], completed=done, total=total or None)
 
         yield update
@@ -292,10 +312,6 @@ class _PlainProgress:
         elif now >= self._next:
             self._next = now + _EVERY_S
             say(f"{what} ({done}/{total})" if total else f"{what} …")
-
-
-class _UntouchedError(Exception):
-    """Leaves :func:`xlic.files.atomic_path` before anything is replaced."""
 
 
 def _same_file(a: Path, b: Path) -> bool:

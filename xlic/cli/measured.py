@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,6 +11,7 @@ from rich.table import Table
 from xlic.cli.common import print_line, print_table, progress_shown, read_picture, show
 from xlic.cli.options import check_json, chosen_model
 from xlic.cli.verdict import Verdict
+from xlic.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from xlic.accelerator.measure import Measure
     from xlic.files import Progress
+    from xlic.limits.observe import Reached
+    from xlic.limits.run import LimitsReport, RungOf
     from xlic.quantization.model import QuantizedModel
 
     Run = Callable[[QuantizedModel, NDArray[np.uint8], Progress], Measure]
@@ -27,12 +30,18 @@ _WAITS = ("load_wait", "weight_wait", "store_wait")
 
 
 def run_and_compare(
-    run: Run, image: str, model: str | None, lmbda: str, json_path: str | None
+    run: Run,
+    made: RungOf | None,
+    image: str,
+    model: str | None,
+    lmbda: str,
+    json_path: str | None,
 ) -> None:
     """Run a picture, show its layers, and say which are not the simulation's.
 
     Args:
         run: what runs model and picture.
+        made: what the made picture runs on that reaches every limit; None leaves it out.
         image: the picture's file.
         model: the quantized model's file; None takes the shipped one.
         lmbda: which shipped one.
@@ -47,15 +56,44 @@ def run_and_compare(
     with Verdict() as verdict:
         with progress_shown() as progress:
             measure = run(quantized, pixels, progress)
-        if measure.different:
-            verdict.mismatch(
-                f"{', '.join(measure.different)} differ from the simulation; the first of them is "
-                "where to look"
-            )
-        show_measure(measure, json_path)
+            wrong = ", ".join(str(each) for each in measure.differences)
+            if wrong:
+                verdict.mismatch(f"{wrong}; the first of them is where to look")
+            report = limits_report([measure.transform], measure.reached, made, progress)
+        if report.mismatch:
+            verdict.mismatch("; ".join(filter(None, (wrong, report.mismatch))))
+        show_measure(measure, json_path, report)
 
 
-def show_measure(measure: Measure, json_path: str | None) -> None:
+def limits_report(
+    transforms: Sequence[str],
+    reached: Reached | None,
+    made: RungOf | None,
+    progress: Progress,
+) -> LimitsReport:
+    """What the picture reached, and the made picture run beside it.
+
+    Raises:
+        InputError: it does not fit the design.
+    """
+    from xlic.limits.observe import Reached
+    from xlic.limits.run import LimitsReport, run_made
+
+    result = None
+    if made is not None:
+        try:
+            result = run_made(made, progress)
+        except InputError as error:
+            raise InputError(
+                f"the made picture that reaches every limit: {error}; or leave it out with "
+                "--no-limits"
+            ) from error
+    return LimitsReport(transforms, reached or Reached(), result)
+
+
+def show_measure(
+    measure: Measure, json_path: str | None, limits: LimitsReport | None = None
+) -> None:
     """Print the table, or write the JSON, or both."""
 
     def table() -> None:
@@ -68,8 +106,13 @@ def show_measure(measure: Measure, json_path: str | None) -> None:
         print_table(_table(measure))
         for line in _lines(measure):
             print_line(line)
+        if limits is not None:
+            print_line(limits.line())
 
-    show(measure.as_dict(), json_path, table)
+    facts = measure.as_dict()
+    if limits is not None:
+        facts["limits"] = limits.as_dict()
+    show(facts, json_path, table)
 
 
 def _lines(measure: Measure) -> list[str]:

@@ -11,6 +11,7 @@ from xlic.cli.command import command
 from xlic.cli.common import (
     STREAM_LIMIT,
     check_output,
+    note_without_checksum,
     output_beside,
     progress_shown,
     quality_lines,
@@ -18,7 +19,7 @@ from xlic.cli.common import (
     say,
 )
 from xlic.cli.options import options, verbose_option
-from xlic.cli.streams import is_stdout, read_input, write_output
+from xlic.cli.streams import is_stdout, output_name, read_input, write_output
 from xlic.errors import InputError
 from xlic.exit_status import ExitStatus
 
@@ -88,6 +89,8 @@ _common = options(
 @click.option(
     "--precision-policy",
     type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    # The names that Keras has, which reading _ as - would show otherwise.
+    metavar="[float32|mixed_bfloat16|mixed_float16]",
     default="float32",
     show_default=True,
     help="Keras precision policy.",
@@ -240,8 +243,11 @@ def decompress(verbose: bool, model_path: str | None, stream: str, image: str | 
     data = read_input(stream, STREAM_LIMIT)
     picture = _codec(path).decompress(data)
     write_output(target, encoded(target, picture))
+    note_without_checksum(stream, data)
     if verbose:
-        click.echo(f"{target}: {picture.shape[1]}×{picture.shape[0]}", err=is_stdout(target))
+        click.echo(
+            f"{output_name(target)}: {picture.shape[1]}×{picture.shape[0]}", err=is_stdout(target)
+        )
 
 
 @command(epilog="Example: xlic extract --model-path bls2017 --out weights")

@@ -65,6 +65,11 @@ model_options = options(
         help="Which shipped model, where none is given.",
     ),
 )
+no_limits_option = click.option(
+    "--no-limits",
+    is_flag=True,
+    help="Leave out the made picture that reaches every limit of the arithmetic.",
+)
 size_options = options(
     click.option("--size", metavar="WxH", help="Size of the picture."),
     click.option("--image", metavar="IMAGE", help="A picture of that size, instead; - is stdin."),

@@ -18,6 +18,7 @@ from xlic.cli.options import (
     json_option,
     memory_options,
     model_options,
+    no_limits_option,
     options,
     size_options,
     transform_option,
@@ -25,6 +26,8 @@ from xlic.cli.options import (
 
 if TYPE_CHECKING:
     from xlic.accelerator.compiler import Transform
+    from xlic.quantization.model import QuantizedModel
+    from xlic.rungs.interface import Rung
 
 
 @command(epilog="Example: xlic cycles --size 2048x1365 --transform decode --latency 200")
@@ -60,29 +63,46 @@ def rtl() -> None:
 
 
 @command(epilog="Example: xlic rtl run --image holiday.png --transform decode --json run.json")
-@options(image_option, model_options, transform_option, json_option, memory_options, design_options)
+@options(
+    image_option,
+    model_options,
+    transform_option,
+    json_option,
+    no_limits_option,
+    memory_options,
+    design_options,
+)
 def run(
     image: str,
     model: str | None,
     lmbda: str,
     transform: Transform,
     json_path: str | None,
+    no_limits: bool,
     base: str,
     **parameters: Any,
 ) -> None:
     """Run a picture through the RTL, count cycles, and compare every layer.
 
-    Each must equal the simulation's; exit status 10 says that one does not. The first run of a
-    design builds it, later ones take it from the cache.
+    Each must equal the simulation's, as must the count of clipped elements, and those of a made
+    picture that reaches every limit of the arithmetic; exit status 10 says that one does not.
+    The first run of a design builds it, later ones take it from the cache.
     """
     from xlic.accelerator.measure import measure_rtl
+    from xlic.accelerator.verilated import verilated_devices
+    from xlic.rungs.accelerator import AcceleratorRung
 
     memory = chosen_memory(parameters)
     design = chosen_design(base, parameters)
+
+    def made(made_model: QuantizedModel) -> Rung:
+        return AcceleratorRung("rtl", made_model, verilated_devices(design, memory), design)
+
     run_and_compare(
         lambda quantized, pixels, progress: measure_rtl(
             quantized, pixels, transform, design, memory, progress
         ),
+        None if no_limits else made,
         image,
         model,
         lmbda,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xlic.cli.command import command
+from xlic.cli.command import FiniteRange, command
 from xlic.cli.common import (
     STREAM_LIMIT,
     NamedPath,
@@ -18,6 +18,7 @@ from xlic.cli.common import (
     counted,
     find_images,
     load_picture,
+    note_without_checksum,
     output_beside,
     parse_size,
     print_line,
@@ -32,9 +33,9 @@ from xlic.cli.common import (
     show,
 )
 from xlic.cli.options import check_json, chosen_model, json_option, model_options, verbose_option
-from xlic.cli.streams import name_of, read_input, write_output
+from xlic.cli.streams import name_of, output_name, read_input, write_output
 from xlic.errors import InputError
-from xlic.files import LongPhase
+from xlic.files import LongPhase, require_writable_folder
 from xlic.remedies import xlic
 from xlic.rungs.registry import RUNG_NAMES
 from xlic.shipped import LAMBDAS
@@ -83,6 +84,7 @@ def demo(
         refuse_overwrite(file, source, model, weights, json_path)
         if Path(out).exists():
             require_writable(file)
+    require_writable_folder(out)
     loaded = load_picture(source)
     quantized = _quantized(model, weights, lmbda)
     floats = float_weights_of(quantized, () if weights is None else (weights,))
@@ -133,7 +135,8 @@ def encode(image: str, stream: str | None, model: str | None, lmbda: str, verbos
         data = compress(run.output, size, tables)
     write_output(target, data)
     say(
-        f"{target}: {len(data)} bytes, {8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
+        f"{output_name(target)}: {len(data)} bytes, "
+        f"{8 * len(data) / (size[0] * size[1]):.4f} bit/pixel, "
         f"{sum(run.saturations.values())} saturations"
     )
     if verbose:
@@ -168,7 +171,8 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbos
         symbols, size = decompress(data, tables)
         run = Int16Rung(quantized).synthesize(symbols, size, progress=progress)
     write_output(target, encoded(target, run.output))
-    say(f"{target}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
+    note_without_checksum(stream, data)
+    say(f"{output_name(target)}: {size[1]}×{size[0]}, {sum(run.saturations.values())} saturations")
     for name, seconds in run.seconds.items() if verbose else ():
         say(f"{name}: {1e3 * seconds:.1f} ms, {run.saturations.get(name, 0)} saturations")
 
@@ -185,8 +189,20 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbos
     help="Float weights or quantized model; repeat for several. Those of one LABEL make one "
     "rate–distortion curve.  [default: the shipped models]",
 )
-@click.option("--images", "pattern", required=True, metavar="GLOB", help="Images to judge by.")
-@click.option("--calibrate", metavar="GLOB", help="Images to quantize float weights with.")
+@click.option(
+    "--images",
+    "patterns",
+    required=True,
+    multiple=True,
+    metavar="GLOB",
+    help="Images to judge by; repeat for several patterns.",
+)
+@click.option(
+    "--calibrate",
+    multiple=True,
+    metavar="GLOB",
+    help="Images to quantize float weights with; repeat for several patterns.",
+)
 @click.option(
     "--rung",
     "rungs",
@@ -205,8 +221,8 @@ def decode(stream: str, image: str | None, model: str | None, lmbda: str, verbos
 @click.option("--plot", metavar="FILE", help="Draw the rate–distortion plot: .png, .pdf or .svg.")
 def eval_(
     sources: tuple[str, ...],
-    pattern: str,
-    calibrate: str | None,
+    patterns: tuple[str, ...],
+    calibrate: tuple[str, ...],
     rungs: tuple[str, ...],
     float_weights: tuple[str, ...],
     json_path: str | None,
@@ -227,10 +243,10 @@ def eval_(
     from xlic.rungs.registry import REAL_RUNGS
 
     rungs = rungs or ("sim",)
-    if calibrate is not None and not set(rungs) - set(REAL_RUNGS):
+    if calibrate and not set(rungs) - set(REAL_RUNGS):
         raise InputError(f"--rung {rungs[0]} needs no --calibrate; leave it out or add --rung sim")
-    paths = find_images(pattern, "--images")
-    calibration = None if calibrate is None else find_images(calibrate, "--calibrate")
+    paths = find_images(patterns, "--images")
+    calibration = None if not calibrate else find_images(calibrate, "--calibrate")
     if not sources:
         sources = tuple(f"shipped={shipped.model_path(lmbda)}" for lmbda in LAMBDAS)
     labelled = [_labelled(source) for source in sources]
@@ -273,25 +289,27 @@ def eval_(
 @click.option("--weights", required=True, metavar="FILE|DIR", help="Float weights.")
 @click.option(
     "--calibrate",
-    "pattern",
+    "patterns",
     required=True,
+    multiple=True,
     metavar="GLOB",
-    help="Several photographs, not those that the model will be judged on.",
+    help="Photographs, better 20 or more, not those that the model will be judged on; repeat for "
+    "several patterns.",
 )
 @click.option(
     "--out", required=True, metavar="FILE", help="The quantized model, a .safetensors file."
 )
 @click.option(
     "--headroom",
-    type=click.FloatRange(1, 1024),
+    type=FiniteRange(1, 1024),
     help="Factor between the largest value seen and the largest that fits, of encoder and decoder."
-    "  [default: 2 for the encoder, 4 for the decoder]",
+    "  [default: 2 for the encoder, 4 for the decoder; more with fewer than 20 photographs]",
 )
 @click.option("--per-channel", is_flag=True, help="Report on every channel too.")
 @json_option
 def quantize(
     weights: str,
-    pattern: str,
+    patterns: tuple[str, ...],
     out: str,
     headroom: float | None,
     per_channel: bool,
@@ -299,19 +317,23 @@ def quantize(
 ) -> None:
     """Make an INT16 model: integers, tables and identities in one file.
 
-    Runs the float codec over the calibration images, chooses a power-of-two scale per channel,
-    then runs the INT16 codec over the same images and counts saturations. Reports per layer and
-    channel: fraction bits, shifts, share of the int16 range used, saturations.
+    Runs the float codec over the calibration images (made pictures too, if they are fewer than 20
+    photographs), chooses a power-of-two scale per channel, then runs the INT16 codec over the same
+    images and counts saturations. Reports per layer and channel: fraction bits, shifts, share of
+    the int16 range used, saturations.
     """
     from xlic.cli.tables import channel_table, quantize_table
     from xlic.quantization.calibrate import calibrate
     from xlic.quantization.model import save_quantized
-    from xlic.quantization.quantize import ANALYSIS_HEADROOM, SYNTHESIS_HEADROOM
     from xlic.quantization.quantize import quantize as make
-    from xlic.quantization.report import count_saturations, quantization_report
+    from xlic.quantization.report import (
+        calibration_note,
+        count_saturations,
+        quantization_report,
+    )
     from xlic.weights import load_weights
 
-    paths = find_images(pattern, "--calibrate")
+    paths = find_images(patterns, "--calibrate")
     check_output(out, weights, *(path for _, path in paths))
     check_json(json_path, weights, out, *(str(path) for _, path in paths))
     floats = load_weights(weights)
@@ -320,9 +342,7 @@ def quantize(
         progress(LongPhase("calibrating in float64", long), 0, len(paths))
         measured = counted(progress, "calibrating on", len(paths))
         calibration = calibrate(floats, read_images(paths), measured)
-        model = make(
-            floats, calibration, headroom or ANALYSIS_HEADROOM, headroom or SYNTHESIS_HEADROOM
-        )
+        model = make(floats, calibration, headroom, headroom)
         # Written before the check below, which takes as long again and changes nothing.
         save_quantized(model, out)
         progress(LongPhase("counting saturations in INT16", long), 0, len(paths))
@@ -335,6 +355,7 @@ def quantize(
         "weights_identity": model.weights_identity,
         "lambda": model.lmbda,
         "calibration": [name for name, _ in paths],
+        "few_photographs": model.provenance.get("few_photographs"),
         "tensors": [tensor.as_json() for tensor in tensors],
     }
 
@@ -343,7 +364,7 @@ def quantize(
         for tensor in tensors if per_channel else ():
             print_table(channel_table(tensor))
 
-    say(f"{out}: identity {model.identity[:12]}, calibrated on {len(paths)} images")
+    say(f"{out}: identity {model.identity[:12]}, {calibration_note(model)}")
     show(facts, json_path, table)
 
 

@@ -29,6 +29,11 @@ def name_of(path: str) -> str:
     return "stdin" if is_stdin(path) else os.path.basename(path)  # noqa: PTH119
 
 
+def output_name(path: str) -> str:
+    """The same of an output."""
+    return "stdout" if is_stdout(path) else path
+
+
 def read_input(path: str, limit: int = MAX_FILE_BYTES) -> bytes:
     """Read a file or stdin whole.
 
@@ -49,13 +54,11 @@ def write_output(path: str, data: bytes) -> None:
     """Write a file atomically, or to stdout.
 
     Raises:
-        InputError: it cannot be written, or stdout is a terminal.
+        InputError: it cannot be written.
     """
     if not is_stdout(path):
         write_bytes(path, data)
         return
-    if sys.stdout.isatty():
-        raise InputError("a terminal cannot show that; send it on: COMMAND … - > FILE")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

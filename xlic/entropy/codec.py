@@ -63,8 +63,8 @@ def decompress(
     """Decode a ``.tfci`` file: the inverse of :func:`compress`.
 
     A file with a checksum, as :func:`compress` writes it, gives back the symbols that went in or an
-    error. Without one, as TensorFlow writes it, damage is told where the stream no longer fits the
-    header (:func:`xlic.entropy.rangecoder.decode`).
+    error. Without one, as TensorFlow writes it (:func:`has_checksum`), damage is told where the
+    stream no longer fits the header (:func:`xlic.entropy.rangecoder.decode`): most of it.
 
     Args:
         data: the file's bytes.
@@ -86,6 +86,15 @@ def decompress(
             "again, or use the weights it was made with"
         )
     return symbols, content.image_size
+
+
+def has_checksum(data: bytes | bytearray | memoryview) -> bool:
+    """Whether damage to a ``.tfci`` file is certain to be told, but for one case in 2**32.
+
+    Raises:
+        FormatError: as :func:`decompress`.
+    """
+    return tfci.unpack(data).checksum is not None
 
 
 def checksum(symbols: NDArray[Any], image_size: tuple[int, int]) -> int:

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlic.entropy.compiled import compiled
 from xlic.entropy.tables import EntropyTables
 from xlic.errors import FormatError, InputError
 
@@ -199,9 +200,8 @@ def _kernel_tables(
 
 @functools.cache
 def _compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """``kernel`` compiled by numba, at the first call; kept on disk where a folder allows it."""
+    """``kernel`` compiled by numba, at the first call."""
     # Imported here, since it takes most of a second and most commands need no entropy coding.
-    import numba
     from numba.types import Array, UniTuple, int32, int64, uint8
 
     # Given in full, so that read-only arrays do not make it compile a second time.
@@ -218,13 +218,7 @@ def _compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
             Array(uint8, 1, "C", readonly=True), *tables, int32[:, ::1]
         ),
     }
-    options = {"nogil": True, "error_model": "numpy"}
-    compiled: Callable[..., Any]
-    try:
-        compiled = numba.njit(signatures[kernel], cache=True, **options)(kernel)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        compiled = numba.njit(signatures[kernel], **options)(kernel)
-    return compiled
+    return compiled(kernel, signatures[kernel], nogil=True, error_model="numpy")
 
 
 # The kernels are plain Python on exact integers; in numba all of them are int64, and 2**32 · 2**16

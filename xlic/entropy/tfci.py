@@ -21,8 +21,10 @@ key        type        value
 ``CRC``    int64       checksum of sizes and symbols, optional, xlic's own addition
 =========  ==========  =============================================================
 
-Other features are passed over, by TensorFlow as well, which therefore reads files with ``CRC``.
-Sources: ``tensorflow/core/example/{example,feature}.proto``, tensorflow-compression 2.14
+The entries come in any order. Any other feature or field is refused: nothing writes one, and a
+damaged key or tag would else take the checksum away unnoticed. TensorFlow passes over what it does
+not know, and therefore reads files with ``CRC``. Sources:
+``tensorflow/core/example/{example,feature}.proto``, tensorflow-compression 2.14
 ``python/util/packed_tensors.py``, and the encoding page of protobuf.dev.
 """
 
@@ -36,9 +38,9 @@ from xlic.errors import FormatError
 from xlic.images import MAX_PIXELS, MAX_SIDE, size_fits
 
 _STRING, _IMAGE, _SYMBOLS, _MODEL, _CHECKSUM = "\x01", "\x02", "\x03", "MD", "CRC"
+_KEYS = (_STRING, _IMAGE, _SYMBOLS, _MODEL, _CHECKSUM)
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
+_VARINT, _BYTES = 0, 2
 _MAX_FIELDS = 1000
 """So many fields are read of one file: some 30 are in use, and each costs the reader time."""
 
@@ -133,11 +135,17 @@ def _features(data: memoryview) -> dict[str, memoryview]:
     """The serialized ``Feature`` of each key."""
     budget = _Budget()
     found: dict[str, memoryview] = {}
-    for entry in _blocks(_one(data, 1, "features", budget), 1, budget):
-        key = bytes(_one(entry, 1, "key", budget)).decode("utf-8", "replace")
+    for _, entry in _blocks(_one(data, 1, "features", budget), (1,), budget):
+        fields = list(_blocks(entry, (1, 2), budget))
+        if sorted(number for number, _ in fields) != [1, 2]:
+            raise _WireError("it has an entry without one key and one value")
+        content = dict(fields)
+        key = bytes(content[1]).decode("utf-8", "replace")
+        if key not in _KEYS:
+            raise _WireError(f"it has a feature {key[:20]!r}, which is none of such files")
         if key in found:
             raise _WireError(f"feature {key!r} is there twice")
-        found[key] = _one(entry, 2, f"value of feature {key!r}", budget)
+        found[key] = content[2]
     return found
 
 
@@ -155,7 +163,7 @@ def _int64_list(features: dict[str, memoryview], key: str, count: int) -> list[i
     values: list[int] = []
     for number, value in _fields(content, budget):
         if number != 1:
-            continue
+            raise _WireError(f"feature {key!r} has a field {number}")
         if isinstance(value, int):
             values.append(value)
             continue
@@ -178,19 +186,22 @@ def _required(features: dict[str, memoryview], key: str) -> memoryview:
 
 def _one(data: memoryview, number: int, what: str, budget: _Budget) -> memoryview:
     """The contents of the one length-delimited field ``number``."""
-    found = list(_blocks(data, number, budget))
+    found = [content for _, content in _blocks(data, (number,), budget)]
     if len(found) != 1:
         raise _WireError(f"it has {len(found)} times the {what} where it must have it once")
     return found[0]
 
 
-def _blocks(data: memoryview, number: int, budget: _Budget) -> Iterator[memoryview]:
-    """The contents of all fields ``number``, which must be length-delimited."""
-    for found, value in _fields(data, budget):
-        if found == number:
-            if isinstance(value, int):
-                raise _WireError(f"field {number} has another wire type than length-delimited")
-            yield value
+def _blocks(
+    data: memoryview, numbers: tuple[int, ...], budget: _Budget
+) -> Iterator[tuple[int, memoryview]]:
+    """All fields, which must be length-delimited and of these numbers, and their contents."""
+    for number, value in _fields(data, budget):
+        if number not in numbers:
+            raise _WireError(f"it has a field {number} where there can be none")
+        if isinstance(value, int):
+            raise _WireError(f"field {number} has another wire type than length-delimited")
+        yield number, value
 
 
 class _Budget:
@@ -206,24 +217,19 @@ class _Budget:
 
 
 def _fields(data: memoryview, budget: _Budget) -> Iterator[tuple[int, int | memoryview]]:
-    """All fields of a message: number, and value of a varint or contents of anything else."""
+    """All fields of a message: number, and value of a varint or contents of a block."""
     position = 0
     while position < len(data):
         budget.spend()
         tag, position = _varint(data, position)
         number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise _WireError("it has a field number 0")
         if wire_type == _VARINT:
             value, position = _varint(data, position)
             yield number, value
             continue
-        if wire_type == _BYTES:
-            size, position = _varint(data, position)
-        elif wire_type in _FIXED_SIZES:
-            size = _FIXED_SIZES[wire_type]
-        else:
+        if wire_type != _BYTES:
             raise _WireError(f"it has a field of wire type {wire_type}")
+        size, position = _varint(data, position)
         if size > len(data) - position:
             raise _WireError(f"a field claims {size} bytes where {len(data) - position} are left")
         yield number, data[position : position + size]

@@ -19,6 +19,7 @@ from xlic.images import UInt8Image
 from xlic.quantization.calibrate import calibrate
 from xlic.quantization.model import QuantizedModel, load_quantized
 from xlic.quantization.quantize import quantize
+from xlic.quantization.report import calibration_note
 from xlic.rungs.interface import Rung
 from xlic.rungs.registry import REAL_RUNGS, open_rung
 from xlic.weights import Weights, load_weights
@@ -96,7 +97,7 @@ def quantized_of(
     """
     if images is not None:
         model = quantize(weights, calibrate(weights, images(), progress))
-        return model, f"calibrated on {len(model.provenance['calibration_images'])} images"
+        return model, calibration_note(model)
     path = shipped.model_of_weights(weights)
     if path is None:
         raise InputError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xlic.exit_status import ExitStatus
 from xlic.pytest_plugin.board_options import SESSIONS, board_options
 from xlic.pytest_plugin.outcomes import REPORTS, OutcomeReports
+from xlic.signals import Ended
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +27,26 @@ __all__ = ["board_config", "board_rung", "board_session", "compare_on_board"]
 
 REPEATABILITY = "xlic_repeatability"
 MEASURED = "xlic_measured"
+_ENDINGS = "xlic-endings"
 
 Compare = Callable[..., "list[TransformResult]"]
+
+
+class Endings:
+    """Has a run that a signal ended leave with the status that shells give it."""
+
+    def __init__(self) -> None:
+        self._status: ExitStatus | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """See what ended the run."""
+        if isinstance(excinfo.value, Ended):
+            self._status = excinfo.value.exit_status
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say so."""
+        if self._status is not None:
+            session.exitstatus = self._status
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +61,17 @@ def board_config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     options = board_options(request.config)
     if not options.board.virtual:
         return options.board
-    running = request.getfixturevalue("virtual_board_session")
+    from xlic.board.virtual.ahead import player_built_beside
+
     folder = tmp_path_factory.mktemp("bitstream")
     try:
+        with ExitStack() as stack:
+            wait = None
+            if options.board.bitstream is None:
+                wait = stack.enter_context(player_built_beside(options.logic, lambda _: None))
+            running = request.getfixturevalue("virtual_board_session")
+            if wait is not None:
+                wait()
         return resolve(with_bitstream(options.board, options.logic, folder), running)
     except MissingToolError as error:
         pytest.skip(str(error))
@@ -59,7 +88,10 @@ def board_session(
     from xlic.errors import MissingToolError
 
     options = board_options(request.config)
-    reports = request.config.pluginmanager.get_plugin(REPORTS)
+    plugins = request.config.pluginmanager
+    reports = plugins.get_plugin(REPORTS)
+    if not plugins.has_plugin(_ENDINGS):
+        plugins.register(Endings(), _ENDINGS)
     try:
         with open_session(
             board_config,

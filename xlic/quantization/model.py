@@ -166,8 +166,8 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedModel:
     arrays, metadata = load_container(path, kind=KIND, version=VERSION, remedy=_REMEDY)
     where = str(path)
     filters = metadata.get("filters")
-    if not isinstance(filters, int) or not 1 <= filters <= 4096:
-        raise FormatError(f"{where}: {filters!r} filters cannot be; {_REMEDY}")
+    if filters is None:
+        raise FormatError(f"{where} lacks filters; {_REMEDY}")
     convs: dict[str, ConvIntegers] = {}
     gdns: dict[str, GdnIntegers] = {}
     fraction_bits = {DECODER_INPUT: _vector(arrays, DECODER_INPUT, "fraction_bits", filters, where)}
@@ -185,7 +185,7 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedModel:
             _vector(arrays, DECODER_INPUT, "offset", filters, where),
             EntropyTables.from_arrays(arrays, filters, where),
             metadata.get("lambda"),
-            str(metadata.get("weights_identity")),
+            metadata.get("weights_identity", ""),
             metadata.get("provenance") or {},
         )
     except FormatError as error:

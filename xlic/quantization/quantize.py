@@ -2,7 +2,7 @@
 
 Every scale is a power of two, chosen per channel as fine as its range allows:
 
-* a feature map's fraction bits f from its calibrated peak times the headroom;
+* a feature map's fraction bits f from its calibrated range times the headroom;
 * a kernel's exponent e per output channel from its largest folded weight, where the input
   channel's 2**−f is folded in before rounding;
 * the shift behind the accumulator is then e − f(out).
@@ -10,13 +10,15 @@ Every scale is a power of two, chosen per channel as fine as its range allows:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from xlic.architecture import ConvLayer, analysis_layers, synthesis_layers
 from xlic.errors import InputError
 from xlic.parallel import single_threaded_blas
-from xlic.quantization.calibrate import Calibration
+from xlic.quantization.calibrate import ENOUGH, FEW_FACTOR, Calibration, Reach
 from xlic.quantization.model import (
     ACCUMULATOR_BITS,
     DECODER_INPUT,
@@ -50,34 +52,37 @@ _MAX_BIAS = float(1 << (ACCUMULATOR_BITS - 3))
 def quantize(
     weights: Weights,
     calibration: Calibration,
-    analysis_headroom: float = ANALYSIS_HEADROOM,
-    synthesis_headroom: float = SYNTHESIS_HEADROOM,
+    analysis_headroom: float | None = None,
+    synthesis_headroom: float | None = None,
 ) -> QuantizedModel:
     """Quantize a model.
 
     Args:
         weights: the float model.
         calibration: ranges of its feature maps.
-        analysis_headroom: of the encoder, factor between a calibrated peak and the largest value
-            that must be representable; 1 or more.
-        synthesis_headroom: the same of the decoder.
+        analysis_headroom: of the encoder, factor between the largest magnitude that the images
+            reached and the largest that must be representable; 1 or more. None for
+            :data:`ANALYSIS_HEADROOM` over the calibrated ranges, which are wider than what the
+            images reached where these are few.
+        synthesis_headroom: the same of the decoder, :data:`SYNTHESIS_HEADROOM`.
 
     Raises:
         InputError: headroom below 1, or another model's calibration.
     """
     for headroom in (analysis_headroom, synthesis_headroom):
-        if not 1.0 <= headroom <= 1024.0:
+        if headroom is not None and not 1.0 <= headroom <= 1024.0:
             raise InputError(f"headroom {headroom} is not in 1 … 1024; 2 and 4 are the defaults")
     if calibration.peaks[DECODER_INPUT].shape != (weights.filters,):
         raise InputError("the calibration belongs to a model with another number of filters")
-    build = _Builder(weights, calibration, analysis_headroom)
+    build = _Builder(weights, calibration)
+    build.leave(analysis_headroom, ANALYSIS_HEADROOM)
     # Pixels are integers 0..255; the reference divides by 255.
     fraction: Int64 = np.zeros(3, np.int64)
     gain = 1 / 255.0
     for layer in analysis_layers(weights.filters):
         fraction = build.layer(layer, fraction, gain)
         gain = 1.0
-    build.headroom = synthesis_headroom
+    build.leave(synthesis_headroom, SYNTHESIS_HEADROOM)
     fraction = build.latents()
     for layer in synthesis_layers(weights.filters):
         fraction = build.layer(layer, fraction, 255.0 if layer.name == "syn_2" else 1.0)
@@ -91,23 +96,48 @@ def quantize(
         weights.identity,
         {
             "calibration_images": dict(calibration.images),
-            "analysis_headroom": analysis_headroom,
-            "synthesis_headroom": synthesis_headroom,
             "float": dict(weights.provenance),
-        },
+        }
+        | _headroom(calibration, analysis=analysis_headroom, synthesis=synthesis_headroom),
     )
 
 
+def _headroom(calibration: Calibration, **given: float | None) -> dict[str, Any]:
+    """The headroom over what the images reached, for the file; and why it is not the usual."""
+    usual = {"analysis": ANALYSIS_HEADROOM, "synthesis": SYNTHESIS_HEADROOM}
+    widened = {part: usual[part] for part in usual if calibration.made and given[part] is None}
+    taken = {
+        part: FEW_FACTOR * usual[part] if part in widened else given[part] or usual[part]
+        for part in usual
+    }
+    facts: dict[str, Any] = {f"{part}_headroom": factor for part, factor in taken.items()}
+    if widened:
+        facts["few_photographs"] = {
+            "photographs": round(calibration.photographs, 2),
+            "enough": ENOUGH,
+            "usual_headroom": widened,
+            "made_pictures": dict(calibration.made),
+        }
+    return facts
+
+
 class _Builder:
-    def __init__(self, weights: Weights, calibration: Calibration, headroom: float) -> None:
+    headroom: float
+    ranges: Reach
+
+    def __init__(self, weights: Weights, calibration: Calibration) -> None:
         self.tensors = {k: v.astype(np.float64) for k, v in weights.tensors.items()}
         self.offset = weights.quantization_offset.astype(np.float64)
         self.calibration = calibration
-        self.headroom = headroom
         self.convs: dict[str, ConvIntegers] = {}
         self.gdns: dict[str, GdnIntegers] = {}
         self.fraction_bits: dict[str, Int64] = {}
         self.latent_offset: Int64 = np.zeros(0, np.int64)
+
+    def leave(self, given: float | None, default: float) -> None:
+        """Headroom of the layers to come: that given over what images reached, or the default."""
+        self.headroom = default if given is None else given
+        self.ranges = self.calibration.ranges if given is None else self.calibration.seen
 
     def layer(self, layer: ConvLayer, fraction_in: Int64, gain: float) -> Int64:
         """Quantize one layer; returns the fraction bits of its output."""
@@ -144,7 +174,7 @@ class _Builder:
 
     def latents(self) -> Int64:
         """Fraction bits and offset of the decoder's input."""
-        peak = self.calibration.peaks[DECODER_INPUT] * self.headroom + 1
+        peak = self.ranges.peaks[DECODER_INPUT] * self.headroom + 1
         fraction = np.clip(np.floor(np.log2(INT16_MAX / peak)), 0, _MAX_LATENT_BITS)
         self.fraction_bits[DECODER_INPUT] = fraction.astype(np.int64)
         self.latent_offset = _round(self.offset * 2.0**fraction)
@@ -168,7 +198,7 @@ class _Builder:
         return -self.offset
 
     def _fraction(self, name: str, reach: Float64) -> Int64:
-        peak = np.minimum(self.calibration.peaks[name] * self.headroom, reach)
+        peak = np.minimum(self.ranges.peaks[name] * self.headroom, reach)
         with np.errstate(divide="ignore"):
             bits = np.floor(np.log2(INT16_MAX / peak))
         return np.clip(bits, -15, _MAX_FRACTION_BITS).astype(np.int64)
@@ -180,7 +210,7 @@ class _Builder:
             _exponent(np.abs(gamma).max(axis=0)),
             np.minimum(_exponent_below(np.abs(beta), _MAX_BIAS), MAX_SHIFT + 8),
         )
-        largest = self.calibration.norms[name] * self.headroom
+        largest = self.ranges.norms[name] * self.headroom
         norm_bits = np.floor(np.log2(((1 << NORM_BITS) - 1) / largest)).astype(np.int64)
         norm_shift: Int64 = np.clip(exponent - norm_bits, 1, MAX_SHIFT)
         norm_bits = exponent - norm_shift

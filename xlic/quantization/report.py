@@ -21,6 +21,8 @@ from xlic.rungs.int16 import Int16Rung
 
 Int64 = NDArray[np.int64]
 
+_PARTS = {"analysis": "encoder", "synthesis": "decoder"}
+
 
 @dataclass(frozen=True)
 class TensorReport:
@@ -50,6 +52,26 @@ class TensorReport:
             "range_used": None if self.range_used is None else self.range_used.tolist(),
             "saturations": self.saturations.tolist(),
         }
+
+
+def calibration_note(model: QuantizedModel) -> str:
+    """What ``model`` was calibrated on, and what was done if that was little, in one line."""
+    facts = model.provenance
+    count = len(facts["calibration_images"])
+    note = f"calibrated on {count} image{'' if count == 1 else 's'}"
+    few = facts.get("few_photographs")
+    if few is None:
+        return note
+    verb = "is" if count == 1 else "are"
+    which = "few" if few["photographs"] == count else f"as {few['photographs']:g} photographs"
+    wider = ", ".join(
+        f"{facts[f'{part}_headroom']:g} instead of {usual:g} in the {_PARTS[part]}"
+        for part, usual in few["usual_headroom"].items()
+    )
+    return (
+        f"{note}, which {verb} {which}: headroom {wider}, and made pictures beside; "
+        f"{few['enough']} photographs or more need neither and move fewer symbols"
+    )
 
 
 def count_saturations(

@@ -17,6 +17,7 @@ from xlic.accelerator.compiler import Compiled, Transform, compile_transform
 from xlic.accelerator.design import Design
 from xlic.accelerator.device import Device
 from xlic.accelerator.driver import Driver, Execution
+from xlic.accelerator.memory import Layout
 from xlic.architecture import ANALYSIS_NAMES, SYNTHESIS_NAMES
 from xlic.files import Progress
 from xlic.images import check_pixels
@@ -123,7 +124,7 @@ class AcceleratorRung:
         return Run(
             output,
             tensors,
-            _saturations(compiled, execution, transform),
+            saturations(compiled, execution),
             self._seconds(compiled, execution),
         )
 
@@ -157,9 +158,10 @@ class AcceleratorRung:
         return seconds
 
 
-def _saturations(compiled: Compiled, execution: Execution, transform: Transform) -> dict[str, int]:
+def saturations(compiled: Compiled, execution: Execution) -> dict[str, int]:
+    """What the accelerator counted, by tensor, as :attr:`~xlic.rungs.interface.Run.saturations`."""
     found: dict[str, int] = {}
-    if transform == "decode":
+    if compiled.memory.input.layout is Layout.SYMBOLS:
         found[DECODER_INPUT] = execution.layers[0].input_saturations
     for layer, counters in zip(compiled.layers, execution.layers, strict=True):
         counted = (counters.conv_saturations, counters.activation_saturations)

@@ -9,9 +9,10 @@ point and nothing else, so that a right shift with rounding is ``floor(sum + ½)
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,16 +43,40 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
+class Observer(Protocol):
+    """Sees what the simulation computes with; it may change nothing.
+
+    :meth:`sums` and :meth:`norms` are called for parts of a map, by several threads at once.
+    """
+
+    def latents(self, symbols: Int64, wide: Int64, size: tuple[int, int]) -> None:
+        """Symbols ``(h, w, N)``, the decoder's input before it is clipped, the picture's size."""
+        ...
+
+    def operands(self, layer: str, x: Array) -> None:
+        """A convolution's input ``(H, W, C)``, uint8 or int16."""
+        ...
+
+    def sums(self, layer: str, sums: Float64) -> None:
+        """A convolution's ``(… , C)`` sums · 2**−shift + ½, bias included, before the floor."""
+        ...
+
+    def norms(self, activation: str, x: Float64, norms: Float64) -> None:
+        """What is normalized, ``(pixels, C)``, and γ·|x| + β likewise before the floor."""
+        ...
+
+
 class Int16Rung:
     """The INT16 simulation; see :class:`xlic.rungs.interface.Run` for its tensors."""
 
     name = "sim"
 
-    def __init__(self, model: QuantizedModel) -> None:
-        """Prepare the layers of ``model``."""
+    def __init__(self, model: QuantizedModel, observer: Observer | None = None) -> None:
+        """Prepare the layers of ``model``; ``observer`` sees every operand."""
         self.model = model
-        self._analysis = [_Layer(x, model) for x in analysis_layers(model.filters)]
-        self._synthesis = [_Layer(x, model) for x in synthesis_layers(model.filters)]
+        self._observer = observer
+        self._analysis = [_Layer(x, model, observer) for x in analysis_layers(model.filters)]
+        self._synthesis = [_Layer(x, model, observer) for x in synthesis_layers(model.filters)]
 
     def analyze(
         self,
@@ -78,6 +103,8 @@ class Int16Rung:
         check_symbols(symbols, size, self.model.filters)
         fraction = self.model.fraction_bits[DECODER_INPUT]
         wide = (symbols.astype(np.int64) << fraction) + self.model.latent_offset
+        if self._observer is not None:
+            self._observer.latents(symbols.astype(np.int64), wide, size)
         latents = np.clip(wide, INT16_MIN, INT16_MAX)
         clipped: Counts = {DECODER_INPUT: np.count_nonzero(latents != wide, axis=(0, 1))}
         run = run_chain(self._synthesis, latents.astype(np.int16), keep, progress, clipped)
@@ -89,10 +116,11 @@ class Int16Rung:
 
 
 class _Layer:
-    def __init__(self, layer: ConvLayer, model: QuantizedModel) -> None:
+    def __init__(self, layer: ConvLayer, model: QuantizedModel, observer: Observer | None) -> None:
         conv = model.convs[layer.name]
         scale = np.ldexp(1.0, -conv.shift)
         self.layer = layer
+        self.observer = observer
         self.convolution = Convolution(layer, conv.kernel * scale)
         self.bias = np.tile(conv.bias * scale + 0.5, self.convolution.phases)
         self.pixels = layer.name == "syn_2"
@@ -112,9 +140,19 @@ class _Layer:
         counted = () if self.pixels else names
         counts: Counts = {name: np.zeros(self.layer.cout, np.int64) for name in counted}
         lock = threading.Lock()
+        observer = self.observer
+        if observer is not None:
+            observer.operands(self.layer.name, x)
+            # Positions of a picture are told apart: what is cropped does not count.
+            unrounded = self.convolution.empty_output(x.shape[0], x.shape[1], np.float64)
 
         def finish(sums: Float64, block: Block) -> None:
             sums += self.bias
+            if observer is not None:
+                if self.pixels:
+                    block.store(unrounded, sums)
+                else:
+                    observer.sums(names[0], sums.reshape(-1, self.layer.cout))
             np.floor(sums, out=sums)
             if self.pixels:
                 block.store(out[names[0]], np.clip(sums, 0, 255, out=sums))
@@ -124,13 +162,16 @@ class _Layer:
             if names[0] in out:
                 block.store(out[names[0]], sums)
             if self.gdn is not None:
-                clipped.append(self.gdn(sums))
+                observe = None if observer is None else partial(observer.norms, names[1])
+                clipped.append(self.gdn(sums, observe))
                 block.store(out[names[1]], sums)
             with lock:
                 for name, count in zip(names, clipped, strict=True):
                     counts[name] += count
 
         self.convolution.each_block(x, finish)
+        if observer is not None and self.pixels:
+            observer.sums(names[0], unrounded)
         return out, counts
 
 
@@ -144,11 +185,15 @@ class _Gdn:
         self.inverse = inverse
         self.factor = np.ldexp(1.0, -integers.out_shift if inverse else integers.out_shift)
 
-    def __call__(self, x: Float64) -> Int64:
+    def __call__(
+        self, x: Float64, observe: Callable[[Float64, Float64], None] | None = None
+    ) -> Int64:
         """Normalize ``x`` in place; returns how many normalizers and results were clipped."""
         magnitude = np.abs(x)
         norm: Float64 = magnitude @ self.gamma
         norm += self.beta
+        if observe is not None:
+            observe(x, norm)
         np.floor(norm, out=norm)
         clipped = _clip(norm, 1, (1 << NORM_BITS) - 1, count_low=False)
         if self.inverse:

@@ -80,15 +80,18 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         kind, _, rest = name.partition(":")
         parts.setdefault(kind, {})[rest] = value
     try:
+        step = metadata["step"]
+        if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 1 << 53:
+            raise ValueError(f"a step that is a number ({str(step)[:40]})")
         return Checkpoint(
-            step=int(metadata["step"]),
+            step=step,
             variables=parts["variable"],
             optimizer=parts["optimizer"],
             settings=dict(metadata["settings"]),
             history=list(metadata["history"]),
             running=tuple(float(value) for value in metadata["running"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{path} lacks {error}; {_REMEDY}") from error
 
 

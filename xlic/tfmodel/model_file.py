@@ -142,8 +142,10 @@ def _load_npz(path: Path, lmbda: float | None) -> TrainedModel:
     network = Network(filters, kernels)
     network.assign(variables)
     provenance: dict[str, Any] = {"source": path.name}
-    if "step" in arrays:
-        provenance["steps"] = int(arrays["step"])
+    if (step := arrays.get("step")) is not None:
+        if step.shape != () or step.dtype.kind not in "iu":
+            raise FormatError(f"{path}: step is {step.dtype}{list(step.shape)}, must be an integer")
+        provenance["steps"] = int(step)
     return TrainedModel(variables, filters, kernels, network.build_tables(), lmbda, provenance)
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from xlic.errors import InputError
-from xlic.files import Progress, find_files, write_json
+from xlic.files import Progress, find_files, require_writable_folder, write_json
 from xlic.tfmodel.backend import backend, versions
 from xlic.tfmodel.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint
 from xlic.tfmodel.data import Patches
@@ -94,7 +94,10 @@ class _Run:
         epoch_done: EpochDone | None,
     ) -> None:
         self._settings, self._progress, self._epoch_done = settings, progress, epoch_done
+        # The model is written after days.
+        require_writable_folder(settings.model_path)
         make_folder(settings.train_path)
+        require_writable_folder(settings.train_path)
         self._patches = Patches(
             find_files(settings.train_glob, "--train-glob"),
             patch=settings.patch,

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xlic.board.virtual.errors import VirtualBoardError
+from xlic.board.virtual.errors import VirtualBoardError, last_said
 from xlic.board.virtual.image import Image
 from xlic.board.virtual.qemu import Ports, Qmp, command_line
 
@@ -65,8 +65,7 @@ class Hardware:
             self._start_pl(memory, ours["qtest"])
         except VirtualBoardError as error:
             self.stop()
-            log = (folder / "qemu.log").read_text("utf-8", "replace").strip().splitlines()
-            reason = "; ".join(log[-2:]) or "it said nothing"
+            reason = last_said(folder / "qemu.log")
             raise VirtualBoardError(f"QEMU does not start: {reason}") from error
         finally:
             ours["qtest"].close()
@@ -103,8 +102,8 @@ class Hardware:
                     return status
         except (OSError, ValueError) as error:
             raise VirtualBoardError(
-                f"the programmable logic does not answer; see {self._folder / 'pl.log'}, "
-                "then switch the board off and on"
+                f"the programmable logic does not answer ({last_said(self._folder / 'pl.log')}); "
+                "switch the board off and on"
             ) from error
 
     def take_from_pl(self) -> None:

@@ -7,11 +7,11 @@ keys, comes in a second archive that is appended (:mod:`xlic.board.virtual.keys`
 from __future__ import annotations
 
 import gzip
+import logging
 import lzma
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -20,10 +20,18 @@ from xlic.accelerator.builds import cached_build, digest_of
 from xlic.board.virtual.cpio import Archive
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.layout import device_tree_values
-from xlic.board.virtual.packages import ARCHITECTURE, Packages, fetch_packages
+from xlic.board.virtual.packages import (
+    ARCHITECTURE,
+    DamagedPackageError,
+    Packages,
+    fetch_packages,
+)
 from xlic.board.virtual.tools import BUILD_TOOLS, COMPILER, call, require_tools
+from xlic.disk import scratch_folder
 from xlic.files import LongPhase, Progress
 from xlic.sources import HLS_DIR, VIRTUAL_DIR
+
+_log = logging.getLogger(__name__)
 
 _DEADLINE = 300.0
 _DRIVERS = ("marvell", "macb", "uio")
@@ -63,6 +71,14 @@ def build_image(progress: Progress | None = None) -> Image:
     require_tools(BUILD_TOOLS)
     told = progress or (lambda *_: None)
     packages = fetch_packages(progress=told)
+    try:
+        return _image_of(packages, told)
+    except DamagedPackageError as error:
+        _log.warning("xlic: %s is fetched again: %s", packages.folder, error)
+        return _image_of(fetch_packages(update=True, progress=told), told)
+
+
+def _image_of(packages: Packages, told: Progress) -> Image:
     sources = [file for file in VIRTUAL_DIR.rglob("*") if file.suffix != ".md"]
     files = sorted(file for file in sources if file.is_file())
     inputs = [*files, HLS_DIR / "xlic_isa.h", *sorted(Path(__file__).parent.glob("[cil]*.py"))]
@@ -86,8 +102,7 @@ class _Build:
         self._kernel = packages.kernel
 
     def run(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="xlic-board-") as temporary:
-            work = Path(temporary)
+        with scratch_folder() as work:
             self._unpack(f"linux-image-{self._kernel}", work / "kernel")
             shutil.copy(
                 work / "kernel" / "boot" / f"vmlinuz-{self._kernel}", self._folder / "Image"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlic.board.virtual import layout
-from xlic.board.virtual.errors import VirtualBoardError
+from xlic.board.virtual.errors import VirtualBoardError, last_said
 from xlic.board.virtual.image import build_image
 from xlic.board.virtual.supervisor import CONTROL, SECRETS, STATE, lock_folder
 from xlic.board.virtual.tools import RUN_TOOLS, require_modules, require_tools
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from xlic.board.virtual.faults import Faults
 
 DEFAULT_NAME = "default"
+_OWN = "run-"
+"""How the folders begin that go away with their board, logs included."""
 _START = 60.0
 _STOP = 20.0
 _BOOT = 120.0
@@ -107,7 +109,7 @@ class VirtualBoard:
         arguments = [] if detached else ["--owned"]
         if folder is None:
             sweep(boards_folder())
-            folder = boards_folder() / f"run-{secrets.token_hex(4)}"
+            folder = boards_folder() / f"{_OWN}{secrets.token_hex(4)}"
         else:
             arguments.append("--keep")
         try:
@@ -303,8 +305,11 @@ class VirtualBoard:
         end = time.monotonic() + deadline
         while not over():
             if time.monotonic() > end or not self._supervised():
+                kept = not self.folder.name.startswith(_OWN)
+                whole = f"; all of it: {self.console_log}" if kept else ""
                 raise VirtualBoardError(
-                    f"the virtual board {failure} within {deadline:.0f} s; see {self.console_log}"
+                    f"the virtual board {failure} within {deadline:.0f} s; its console said last: "
+                    f"{last_said(self.console_log)}{whole}"
                 )
             time.sleep(_LOOK)
 
@@ -332,7 +337,7 @@ def sweep(folder: Path) -> None:
     Args:
         folder: from :func:`boards_folder`.
     """
-    for left in folder.glob("run-*"):
+    for left in folder.glob(f"{_OWN}*"):
         with suppress(OSError):
             # One whose keeper is about to start is young; one that is kept is locked.
             if time.time() - left.stat().st_mtime > _START and lock_folder(left, kept=False):
@@ -386,8 +391,7 @@ def _start_supervisor(
         if over:
             process.kill()
             process.wait(_STOP)
-            lines = log.read_text("utf-8", "replace").strip().splitlines()
-            raise VirtualBoardError(f"no virtual board: {'; '.join(lines[-2:]) or 'no message'}")
+            raise VirtualBoardError(f"no virtual board: {last_said(log)}")
     return process
 
 

@@ -7,23 +7,20 @@ keys sign them, it takes from the host's sources; apt checks every file against 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import platform
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from xlic.accelerator.builds import cache_folder
 from xlic.board.virtual.errors import VirtualBoardError
 from xlic.board.virtual.tools import FETCH_TOOLS, call, require_tools
-from xlic.errors import InputError
+from xlic.cache import cache_folder, making, publish
+from xlic.disk import require_room
 from xlic.files import LongPhase, Progress
 from xlic.remedies import xlic
 
@@ -32,11 +29,17 @@ Apt = Callable[..., str]
 ARCHITECTURE = "arm64"
 USERLAND = ("busybox-static", "dropbear-bin", "openssh-sftp-server")
 _RECORD = "packages.json"
+_ROOM = 256 << 20
+"""Bytes: lists and packages take 220 MB (measured) while they are fetched."""
 _DEADLINE = 600.0
 _SMALL_DEADLINE = 60.0
 
 # sftp-server works without what its package depends on for the sake of ssh's own programs.
 _NOT_NEEDED = re.compile(r"openssh-client|debconf.*|cdebconf.*|lib(pam|semanage|audit).*|passwd")
+
+
+class DamagedPackageError(VirtualBoardError):
+    """A file is not what was fetched."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,14 @@ class Packages:
         """The file of a package.
 
         Raises:
-            VirtualBoardError: it was not fetched, or is not what was fetched.
+            DamagedPackageError: it is not what was fetched.
+            VirtualBoardError: it was not fetched.
         """
         for package in self.packages:
             if package.name == name:
                 file = self.folder / package.file
                 if not file.is_file() or _sha256(file) != package.sha256:
-                    raise VirtualBoardError(
+                    raise DamagedPackageError(
                         f"{file} is damaged; fetch it again: {xlic('board virtual fetch --update')}"
                     )
                 return file
@@ -130,46 +134,45 @@ def fetch_packages(*, update: bool = False, progress: Progress | None = None) ->
     """
     require_tools(FETCH_TOOLS)
     folder = _folder()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock")):
-            known = None if update else fetched()
-            return known or _fetch(folder, progress or (lambda *_: None))
-    except OSError as error:
-        raise InputError(
-            f"cannot write {folder}: {error.strerror or error}; "
-            "set XDG_CACHE_HOME to a folder that is writable and has room"
-        ) from error
+    with making(folder):
+        if not update and (known := fetched()):
+            return known
+        # apt-get on a full disk tries again for minutes.
+        require_room(folder.parent, _ROOM, "XDG_CACHE_HOME")
+        publish(folder, lambda work: _fetch(work, progress or (lambda *_: None)))
+    found = fetched()
+    if found is None:
+        raise VirtualBoardError(f"{folder} is not as it was fetched; remove it and try again")
+    return found
 
 
-def _fetch(folder: Path, progress: Progress) -> Packages:
-    with tempfile.TemporaryDirectory(prefix=".board-apt-", dir=folder.parent) as temporary:
-        work = Path(temporary)
-        host = call(["dpkg", "--print-architecture"], deadline=_SMALL_DEADLINE).strip()
-        environment = _private_apt(work, host)
+def _fetch(folder: Path, progress: Progress) -> None:
+    """Fill ``folder`` with the packages and their record."""
+    work = folder / ".apt"
+    work.mkdir()
+    host = call(["dpkg", "--print-architecture"], deadline=_SMALL_DEADLINE).strip()
+    environment = _private_apt(work, host)
 
-        def apt(*command: str, deadline: float = _DEADLINE) -> str:
-            return call(command, deadline=deadline, folder=work / "debs", environment=environment)
+    def apt(*command: str, deadline: float = _DEADLINE) -> str:
+        return call(command, deadline=deadline, folder=folder, environment=environment)
 
-        progress(LongPhase("fetching the virtual board's packages", "ten seconds, once"), 0, 3)
-        apt("apt-get", "-q", "update")
-        progress("packages", 1, 3)
-        names, kernel = _resolve(apt, host)
-        apt("apt-get", "-q", "download", *names)
-        progress("checking", 2, 3)
-        packages = [_describe(file) for file in sorted((work / "debs").glob("*.deb"))]
-        listed = [asdict(package) for package in packages]
-        record = {"wanted": _wanted(), "kernel": kernel, "packages": listed}
-        (work / "debs" / _RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        (work / "debs").rename(folder)
-        progress("done", 3, 3)
-    return Packages(folder, kernel, tuple(packages))
+    progress(LongPhase("fetching the virtual board's packages", "ten seconds, once"), 0, 3)
+    apt("apt-get", "-q", "update")
+    progress("packages", 1, 3)
+    names, kernel = _resolve(apt, host)
+    apt("apt-get", "-q", "download", *names)
+    progress("checking", 2, 3)
+    packages = [_describe(file) for file in sorted(folder.glob("*.deb"))]
+    listed = [asdict(package) for package in packages]
+    record = {"wanted": _wanted(), "kernel": kernel, "packages": listed}
+    (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    shutil.rmtree(work)
+    progress("done", 3, 3)
 
 
 def _private_apt(work: Path, host: str) -> dict[str, str]:
     """Write apt's configuration into ``work``; returns the environment that makes apt use it."""
-    for name in ("state/lists/partial", "cache/archives/partial", "sources", "parts", "debs"):
+    for name in ("state/lists/partial", "cache/archives/partial", "sources", "parts"):
         (work / name).mkdir(parents=True)
     (work / "status").touch()
     for name, text in _sources().items():
@@ -272,10 +275,3 @@ def _sha256(file: Path) -> str:
 
 def _folder() -> Path:
     return cache_folder() / "board-packages"
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -69,28 +69,46 @@ class Faults:
 class InterruptLine:
     """The line from the logic to the interrupt controller.
 
+    A QEMU that stands still, for however long, is told when it goes on: nothing here waits for it.
+
     Args:
         port: QEMU's qtest port.
     """
 
     def __init__(self, port: socket.socket) -> None:
         self._port = port
-        self._port.settimeout(10)
-        self._level = 0
+        self._port.setblocking(False)
+        self._level = self._told = 0
+        self._asked = False
+
+    @property
+    def awaited(self) -> list[socket.socket]:
+        """What to wait for beside everything else: QEMU's answer, where one is due."""
+        return [self._port] if self._asked else []
 
     def set(self, level: int) -> None:
         """Raise or lower the line."""
-        if level == self._level:
-            return
         self._level = level
-        name = f"/machine/soc/gic unnamed-gpio-in {layout.INTERRUPT}"
-        self._port.sendall(f"set_irq_in {name} {level}\n".encode())
-        answer = b""
-        while not answer.endswith(b"\n"):
-            part = self._port.recv(256)
+        self.turn()
+
+    def turn(self) -> None:
+        """Take QEMU's answer, if it is there; then tell it what the line has become since.
+
+        Raises:
+            ConnectionError: it has gone.
+        """
+        if self._asked:
+            try:
+                part = self._port.recv(256)
+            except BlockingIOError:
+                return
             if not part:
-                raise ConnectionError("QEMU has gone")
-            answer += part
+                raise ConnectionResetError("QEMU has gone")
+            self._asked = not part.endswith(b"\n")
+        if not self._asked and self._level != self._told:
+            name = f"/machine/soc/gic unnamed-gpio-in {layout.INTERRUPT}"
+            self._port.sendall(f"set_irq_in {name} {self._level}\n".encode())
+            self._told, self._asked = self._level, True
 
 
 class Logic:
@@ -298,7 +316,7 @@ def main(arguments: list[str]) -> int:
     pause = 0.0
     log("ready")
     while True:
-        if select.select([commands], [], [], pause)[0]:
+        if commands in select.select([commands, *line.awaited], [], [], pause)[0]:
             part = commands.recv(1 << 16)
             if not part:
                 return ExitStatus.DONE
@@ -307,10 +325,11 @@ def main(arguments: list[str]) -> int:
                 answer = _obey(logic, json.loads(text), log)
                 commands.sendall(json.dumps(answer).encode() + b"\n")
         try:
+            line.turn()
             pause = logic.turn()
         except OSError as error:
             # Without its interrupts the logic is none: whoever keeps the board is to notice.
-            log(f"QEMU does not answer: {error}")
+            log(f"no more interrupts: {error}")
             return ExitStatus.BOARD
 
 

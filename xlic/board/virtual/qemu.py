@@ -157,6 +157,4 @@ class Qmp:
 
 
 def _mute(what: str) -> VirtualBoardError:
-    return VirtualBoardError(
-        f"QEMU does not answer {what}; see its log, then switch the board off and on"
-    )
+    return VirtualBoardError(f"QEMU does not answer {what}; switch the board off and on")

@@ -333,6 +333,7 @@ class Supervisor:
             out["processes"] = self._hardware.processes
             with suppress(VirtualBoardError):
                 out["run_state"] = self._hardware.qmp.execute("query-status")["status"]
+            with suppress(VirtualBoardError):
                 out["pl"] = self._hardware.tell_pl(do="status")
         return out
 

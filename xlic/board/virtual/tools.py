@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from xlic.board.virtual.errors import VirtualBoardError
+from xlic.disk import is_full
 from xlic.errors import MissingToolError
 from xlic.remedies import install
 
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
+_LOOK = 1.0
 
 PACKAGES = {
     QEMU: "qemu-system-arm",
@@ -94,23 +99,42 @@ def call(
     Raises:
         VirtualBoardError: it failed or took too long; holds the last lines it printed.
     """
+    process = subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=None if environment is None else dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    name = " ".join(command[:2])
     try:
-        done = subprocess.run(
-            list(command),
-            cwd=folder,
-            env=None if environment is None else dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=deadline,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise VirtualBoardError(
-            f"{' '.join(command[:2])} did not end within {deadline:.0f} s; try again"
-        ) from error
-    if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-        raise VirtualBoardError(f"{' '.join(command[:2])} failed: {'; '.join(lines[-3:])}")
-    return done.stdout
+        output, errors = _await(process, name, deadline, folder)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    if process.returncode:
+        lines = (errors.strip() or output.strip() or "no message").splitlines()
+        raise VirtualBoardError(f"{name} failed: {'; '.join(lines[-3:])}")
+    return output
+
+
+def _await(
+    process: subprocess.Popen[str], name: str, deadline: float, folder: Path | None
+) -> tuple[str, str]:
+    """What the program prints until it ends."""
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            return process.communicate(timeout=max(0.0, min(_LOOK, end - time.monotonic())))
+        except subprocess.TimeoutExpired as error:
+            if time.monotonic() >= end:
+                raise VirtualBoardError(
+                    f"{name} did not end within {deadline:.0f} s; try again"
+                ) from error
+        # apt-get on a full disk says nothing and tries again for ten minutes.
+        if folder is not None and is_full(folder):
+            raise VirtualBoardError(f"{name}: {os.strerror(errno.ENOSPC)} in {folder}")
