@@ -22,6 +22,7 @@ LIGHT = (
     "xlic.accelerator.choices",
     "xlic.errors",
     "xlic.exit_status",
+    "xlic.signals",
     "xlic.sources",
     "xlic.pytest_plugin",
 )
