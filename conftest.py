@@ -6,6 +6,8 @@ pytest_plugins = ["pytester"]
 
 BOARD_FIXTURES = {"board_config", "virtual_board_session"}
 """A test that takes one of these, by whatever way, has the one board of this run."""
+LADDER_FIXTURES = {"rung", "limits"}
+"""A test that takes one of these is a cell of the ladder, whose rungs share one process."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,9 +24,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def needs_board(item: pytest.Item) -> bool:
-    """Whether a test uses the board, or is a cell of the ladder, whose rungs share one process."""
+    """Whether a test uses the board, or is a cell of the ladder, which the board is a rung of."""
     fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(fixtures & BOARD_FIXTURES) or {"rung", "image"} <= fixtures
+    return bool(fixtures & (BOARD_FIXTURES | LADDER_FIXTURES))
 
 
 def _deselect_nightly(config: pytest.Config, items: list[pytest.Item]) -> None:
