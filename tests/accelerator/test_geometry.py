@@ -147,6 +147,8 @@ def fewest_taps(outputs, lanes):
         cost,
         constraints=LinearConstraint(np.array(rows), low, high),
         integrality=np.ones(len(cost)),
+        # SciPy 1.11, which TensorFlow 2.14 goes with, takes some for infeasible otherwise.
+        options={"presolve": False},
     )
     assert found.success
     return round(found.fun)

@@ -161,6 +161,9 @@ def test_login_without_the_password_asked_for_says_what_to_set(port, console):
 
 def test_a_status_is_not_taken_for_its_first_digit(port, console):
     def say() -> None:
+        # Before the command nothing is an answer to it.
+        while b"\n" not in port.got:
+            time.sleep(0.01)
         for part in (b"xlic-status=7", b"6", b"\r\n# "):
             port.say(part)
             time.sleep(0.3)

@@ -171,7 +171,7 @@ def test_divergence_stops_and_keeps_the_last_good_state(settings):
     train(good)
     before = (good.train_path / FILE).read_bytes()
     wild = settings(epochs=9, filters=4, kernels="direct", learning_rate=1e30)
-    with pytest.raises(InputError, match=r"diverged after step .*step 3 is kept.*learning_rate"):
+    with pytest.raises(InputError, match=r"diverged after step .*step 3 is kept.*--learning-rate"):
         train(wild)
     assert (good.train_path / FILE).read_bytes() == before
 

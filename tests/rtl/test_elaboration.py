@@ -115,7 +115,7 @@ FAULTS = {
     ),
     "wire without a driver": (
         "axi_reader.sv",
-        "  assign idle_o = pending == 0;\n",
+        "  assign idle_o = pending == 0 && !burst_valid;\n",
         "  wire rest;\n  assign idle_o = pending == 0 && rest;\n",
         r"no driver",
     ),

@@ -94,7 +94,7 @@ def test_a_bench_without_tests_has_failed(tmp_path):
 
 
 def test_a_missing_simulator_is_told(monkeypatch):
-    monkeypatch.setattr(cocotb_runner.shutil, "which", lambda name: None)
+    monkeypatch.setattr(cocotb_runner.tools, "find_tool", lambda name: None)
     with pytest.raises(MissingToolError, match=r"Debian: apt-get install iverilog"):
         require_simulator("icarus")
 
