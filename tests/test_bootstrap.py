@@ -11,8 +11,6 @@ import pytest
 from xlic import bootstrap
 from xlic.sources import ROOT
 
-pytestmark = pytest.mark.sim
-
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):

@@ -6,10 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.sim
-
 HEAVY = ("scipy", "matplotlib", "numba", "tensorflow", "paramiko", "cocotb")
 CODE = f"""
 import sys, pytest

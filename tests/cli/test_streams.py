@@ -22,8 +22,6 @@ from xlic.files import atomic_path
 from xlic.images import check_suffix, encoded, write_png
 from xlic.quantization.model import save_quantized
 
-pytestmark = pytest.mark.sim
-
 MODEL = ("--model", "q.safetensors")
 
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from tests.small_disk import run_beside_small_disk
-
-pytestmark = pytest.mark.sim
 
 CODE = """
 import logging, time

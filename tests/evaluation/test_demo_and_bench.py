@@ -158,7 +158,10 @@ class TestBench:
         assert result.peak_memory_mb > 10
 
     def test_products_take_longer_for_more_rows(self):
-        few, many = (bench.time_products([(rows, 128, 128)]) for rows in (64, 65536))
+        # The least of several: other work makes times longer, never shorter.
+        few, many = (
+            min(bench.time_products([(rows, 128, 128)]) for _ in range(5)) for rows in (64, 65536)
+        )
         assert many > 4 * few
 
     def test_names_the_machine(self):

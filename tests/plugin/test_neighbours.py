@@ -15,8 +15,6 @@ from xlic.pytest_plugin.markers import MARKERS
 from xlic.pytest_plugin.options import OPTIONS
 from xlic.pytest_plugin.outcomes import OUTCOMES
 
-pytestmark = pytest.mark.sim
-
 OURS = ("xlic", "numpy", "safetensors", "PIL", "numba", "scipy", "paramiko", "tensorflow")
 LIGHT = (
     "xlic.accelerator.choices",

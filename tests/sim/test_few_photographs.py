@@ -166,6 +166,7 @@ def test_a_corner_of_one_grey_photograph_suffices_for_colourful_ones(as_it_was):
     assert clipped(as_it_was(weights, calibration), images) > 0
 
 
+@pytest.mark.nightly
 def test_three_photographs_suffice_for_the_published_weights(as_it_was):
     weights = load_weights(shared("xlic_lambda0125"))
     train, kodak = shared("train"), shared("kodak")
