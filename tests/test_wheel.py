@@ -70,6 +70,11 @@ def archives(backend, tmp_path_factory):
     return sdist, next(again.glob("*.whl")), wheel
 
 
+def alone():
+    """This environment without what would put another xlic before the installed one."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 class Stranger:
     """A project elsewhere, in whose environment the wheel is."""
 
@@ -98,7 +103,7 @@ class Stranger:
         done = subprocess.run(
             [self.python, "-m", *map(str, arguments)],
             cwd=self.folder,
-            env=os.environ | (environment or {}),
+            env=alone() | (environment or {}),
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -110,7 +115,7 @@ class Stranger:
 
     def evaluate(self, expression, *modules):
         code = f"import {', '.join(('json', *modules))}; print(json.dumps({expression}))"
-        return json.loads(call(self.python, "-c", code, cwd=self.folder))
+        return json.loads(call(self.python, "-c", code, cwd=self.folder, env=alone()))
 
     def _files(self):
         return {
