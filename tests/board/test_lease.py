@@ -431,7 +431,9 @@ def test_a_place_in_line_whose_bearer_is_gone_is_given_up(bench):
 def test_a_place_in_line_of_before_a_restart_is_none(bench):
     waiting(bench, "dead")
     bench.at(3)
-    bench.lease("eve").acquire()
+    lease = bench.lease("eve")
+    lease.acquire()
+    lease.check()
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, LeaseError])
@@ -448,7 +450,9 @@ def test_who_gives_up_leaves_the_line(bench, monkeypatch, end):
 def test_a_ticket_that_was_only_half_written_holds_nobody_up(bench):
     waiting(bench, "dead")
     (bench.folder / "ticket.1").write_text("1000           \n")
-    bench.lease("eve").acquire()
+    lease = bench.lease("eve")
+    lease.acquire()
+    lease.check()
 
 
 def waiting(bench: Bench, name: str) -> None:
